@@ -1,0 +1,46 @@
+"""Seeded generators of random markets: the only source of random bars in tests and benchmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainingday.bars import Bars
+from trainingday.typing import FloatArray
+
+HOUR_US = 3_600_000_000
+START_US = 1_577_836_800_000_000  # 2020-01-01 UTC
+
+
+def bars_from_log_returns(returns: FloatArray, rng: np.random.Generator, *, sigma: float = 0.005) -> Bars:
+    """Return hourly bars whose closes follow `returns`, with EVIDENCE.md's highs, lows and volume."""
+    n_bars = returns.shape[0]
+    close = 100 * np.exp(np.cumsum(returns))
+    open_ = np.concatenate(([100.0], close[:-1]))
+    high = np.maximum(open_, close) * np.exp(0.35 * sigma * np.abs(rng.standard_normal(n_bars)))
+    low = np.minimum(open_, close) * np.exp(-0.35 * sigma * np.abs(rng.standard_normal(n_bars)))
+    surprise = 0.1 * (np.abs(returns) / max(returns.std(), 1e-12) - 0.8) + 0.105 * rng.standard_normal(n_bars)
+    log_volume = np.empty(n_bars)
+    level = 0.0
+    for bar in range(n_bars):
+        level = 0.95 * level + surprise[bar]
+        log_volume[bar] = 10 + level
+    stamps = START_US + HOUR_US * np.arange(n_bars, dtype=np.int64)
+    return Bars.create(stamps, open_, high, low, close, np.exp(log_volume))
+
+
+def gaussian_bars(n_bars: int, seed: int, *, sigma: float = 0.005) -> Bars:
+    """Return a null market: independent normal log returns."""
+    rng = np.random.default_rng(seed)
+    return bars_from_log_returns(sigma * rng.standard_normal(n_bars), rng, sigma=sigma)
+
+
+def autoregressive_bars(n_bars: int, seed: int, *, phi: float = 0.15, sigma: float = 0.006) -> Bars:
+    """Return a planted market: AR(1) log returns with coefficient `phi`."""
+    rng = np.random.default_rng(seed)
+    noise = sigma * rng.standard_normal(n_bars)
+    returns = np.empty(n_bars)
+    previous = 0.0
+    for bar in range(n_bars):
+        previous = phi * previous + noise[bar]
+        returns[bar] = previous
+    return bars_from_log_returns(returns, rng, sigma=sigma)

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class MarketsConfig(AppConfig):
+    name = "trainingday.markets"
+    label = "markets"
+    verbose_name = "Markets and data"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,148 @@
+"""Writes of the markets app: datasets from bars or files, test windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+
+from trainingday.bars import Bars
+from trainingday.exceptions import InvalidArgument
+from trainingday.markets.calendars import find_gaps
+from trainingday.markets.models import Dataset, Market, TestWindow
+from trainingday.markets.quality import Finding, assess
+from trainingday.markets.queries import query_bars, query_test_window
+from trainingday.markets.splits import DEFAULT_GAP, MIN_TEST, plan_split, test_length
+from trainingday.markets.storage import write_bars
+from trainingday.typing import JSONDict
+
+NEW_WINDOW_SHARE = 0.5  # of a usual test window must be newer than the last window's end
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load did: the market, the dataset (new or the equal one that was there), and what is odd."""
+
+    market: Market
+    dataset: Dataset
+    created: bool
+    warnings: tuple[Finding, ...] = ()
+    report: JSONDict = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        return 201 if self.created else 200
+
+    @property
+    def code(self) -> str:
+        """Return "already_imported", the first warning's code, or "ok"."""
+        if not self.created:
+            return "already_imported"
+        return self.warnings[0].code if self.warnings else "ok"
+
+
+def get_or_create_market(
+    symbol: str, venue: str, interval: int, *, calendar: str, **fields: float
+) -> tuple[Market, bool]:
+    """Return the market of a series and whether it is new; checks the fields of a new one."""
+    symbol, venue = _clean_name("symbol", symbol), _clean_name("venue", venue)
+    market = Market.objects.filter(symbol=symbol, venue=venue, interval=interval).first()
+    if market is not None:
+        return market, False
+    market = Market(symbol=symbol, venue=venue, interval=interval, calendar=calendar, **fields)
+    market.save()
+    return market, True
+
+
+def load_bars(
+    market: Market,
+    bars: Bars,
+    source: str,
+    *,
+    findings: Sequence[Finding] = (),
+    report: JSONDict | None = None,
+) -> LoadResult:
+    """Store checked bars as the market's next dataset, or return the equal one that exists.
+
+    The file is on disk before its row: a crash between the two leaves a file without a row, which is
+    harmless, never a row without a file.
+    """
+    bars = replace(bars, gap_before=find_gaps(bars.timestamps, market.interval, market.calendar))
+    quality = assess(bars, market.interval, market.calendar)
+    warnings = (*findings, *quality.findings())
+    details = {**quality.as_dict(), **(report or {}), "warnings": [item.as_dict() for item in warnings]}
+    sha256, file = write_bars(Path(settings.TRAININGDAY_DATASETS), bars)
+    with transaction.atomic():
+        Market.objects.select_for_update().get(pk=market.pk)  # versions are numbered one load at a time
+        known = Dataset.objects.filter(market=market, sha256=sha256).first()
+        if known is not None:
+            return LoadResult(market, known, False, warnings, details)
+        newest = Dataset.objects.filter(market=market).aggregate(newest=Max("version"))["newest"] or 0
+        dataset = Dataset.objects.create(
+            market=market,
+            version=newest + 1,
+            sha256=sha256,
+            file=file,
+            first_us=int(bars.timestamps[0]),
+            last_us=int(bars.timestamps[-1]),
+            n_rows=len(bars),
+            quality=details,
+            source=source[:300],
+        )
+    return LoadResult(market, dataset, True, warnings, details)
+
+
+def current_test_window(market: Market, dataset: Dataset, gap: int = DEFAULT_GAP) -> TestWindow:
+    """Return the window that exams on this dataset are sat on, opening one where none fits.
+
+    The first window is the last fifth of the bars. It stays when newer versions arrive: their newer bars
+    are `forward`. Once the bars after its end number at least half of a usual window (and 250), they alone
+    become the next window, wholly fresh, and the old one joins train and validation.
+
+    Raises
+    ------
+    NotEnoughBars
+        If no window fits the dataset.
+    """
+    bars = query_bars(dataset)
+    stamps = bars.timestamps
+    with transaction.atomic():
+        Market.objects.select_for_update().get(pk=market.pk)
+        last = query_test_window(market)
+        if last is None:
+            test = plan_split(len(bars), stamps, None, gap).test
+            return _open_window(market, bars, test)
+        test = slice(int(np.searchsorted(stamps, last.last_us, side="right")), len(bars))
+        if test.stop - test.start >= bars_for_next_window(len(bars), gap):
+            plan_split(len(bars), stamps, _Range(int(stamps[test.start]), int(stamps[-1])), gap)
+            return _open_window(market, bars, test)
+        plan_split(len(bars), stamps, last, gap)
+        return last
+
+
+def bars_for_next_window(n_bars: int, gap: int = DEFAULT_GAP) -> int:
+    """Return how many bars after the last window's end open the next one."""
+    return max(MIN_TEST, int(np.ceil(NEW_WINDOW_SHARE * test_length(n_bars, gap))))
+
+
+@dataclass(frozen=True)
+class _Range:
+    first_us: int
+    last_us: int
+
+
+def _open_window(market: Market, bars: Bars, test: slice) -> TestWindow:
+    first_us, last_us = int(bars.timestamps[test.start]), int(bars.timestamps[test.stop - 1])
+    return TestWindow.objects.create(market=market, first_us=first_us, last_us=last_us)
+
+
+def _clean_name(name: str, text: str) -> str:
+    clean = text.strip()
+    if not 1 <= len(clean) <= 40 or not clean.isprintable():
+        raise InvalidArgument(f"{name} should be 1..40 printable characters, is {text[:60]!r}")
+    return clean

@@ -1,0 +1,58 @@
+"""The families by name; settings add a user's own by dotted path."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from strategies.library.base import Family
+from strategies.library.breakout import Breakout
+from strategies.library.buy_and_hold import BuyAndHold
+from strategies.library.flat import Flat
+from strategies.library.mean_reversion import MeanReversion
+from strategies.library.momentum import Momentum
+from trainingday.exceptions import InvalidArgument, NotFound
+
+BUILT_IN: tuple[type[Family], ...] = (Momentum, MeanReversion, Breakout, BuyAndHold, Flat)
+
+_families: dict[str, Family] = {family.name: family() for family in BUILT_IN}
+
+
+def families() -> dict[str, Family]:
+    """Return every registered family by name, in order of registration."""
+    return dict(_families)
+
+
+def get_family(name: str) -> Family:
+    """Return the family of that name, or raise NotFound."""
+    try:
+        return _families[name]
+    except KeyError:
+        raise NotFound(f"family should be one of {sorted(_families)}, is {name!r}") from None
+
+
+def register(family: Family) -> None:
+    """Add a family; the same class may be added again, another class of the same name may not."""
+    known = _families.get(family.name)
+    if known is not None and type(known) is not type(family):
+        raise InvalidArgument(f"family name should be unused, {family.name!r} is {type(known).__qualname__}")
+    _families[family.name] = family
+
+
+def register_path(dotted_path: str) -> Family:
+    """Import `package.module.Class`, register one instance and return it.
+
+    Raises
+    ------
+    InvalidArgument
+        If the path cannot be imported or is no Family.
+    """
+    module_name, _, class_name = dotted_path.rpartition(".")
+    try:
+        found = getattr(import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidArgument(f"family should be an importable class, is {dotted_path!r}") from error
+    if not (isinstance(found, type) and issubclass(found, Family)):
+        raise InvalidArgument(f"family should be a subclass of Family, is {dotted_path!r}")
+    family = found()
+    register(family)
+    return family

@@ -1,0 +1,55 @@
+"""Features: words and regimes of one market's bars, each computed once and only when asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from patterns.discovery.pattern import Pattern, RegimeCuts, Shape
+from patterns.discovery.regimes import MarketState, classify, market_state
+from patterns.discovery.words import compute_words
+from trainingday.bars import Bars
+from trainingday.typing import BoolArray, IntArray
+
+
+class Features:
+    """What patterns read of `bars`; share one between calls on the same bars to save the work.
+
+    Every value at bar t comes from bars <= t.
+    """
+
+    def __init__(self, bars: Bars) -> None:
+        self.bars = bars
+        self._words: dict[Shape, IntArray] = {}
+        self._regimes: dict[tuple[str, tuple[float, float] | None], IntArray] = {}
+
+    @cached_property
+    def state(self) -> MarketState:
+        return market_state(self.bars)
+
+    def words(self, shape: Shape) -> IntArray:
+        """Return `compute_words`, shape (n_bars,)."""
+        if shape not in self._words:
+            self._words[shape] = compute_words(self.bars, shape)
+        return self._words[shape]
+
+    def regimes(self, cuts: RegimeCuts) -> tuple[IntArray, IntArray]:
+        """Return the volatility and the volume regime at each bar, shape (n_bars,) each, -1 for none."""
+        return self._regime("volatility", cuts.volatility), self._regime("volume", cuts.volume)
+
+    def occurrences(self, pattern: Pattern) -> BoolArray:
+        """Return whether the pattern is seen at each bar's close, shape (n_bars,)."""
+        is_seen = self.words(pattern.shape) == pattern.word
+        if pattern.volatility is not None:
+            is_seen &= self._regime("volatility", pattern.cuts.volatility) == pattern.volatility
+        if pattern.volume is not None:
+            is_seen &= self._regime("volume", pattern.cuts.volume) == pattern.volume
+        # Without a known volatility an outcome has no scale: such bars took no part in the mining.
+        is_seen &= np.isfinite(self.state.volatility)
+        return is_seen
+
+    def _regime(self, name: str, cuts: tuple[float, float] | None) -> IntArray:
+        if (name, cuts) not in self._regimes:
+            self._regimes[name, cuts] = classify(getattr(self.state, name), cuts)
+        return self._regimes[name, cuts]

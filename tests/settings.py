@@ -1,0 +1,15 @@
+"""Settings of the test run: the product's own, on a scratch folder and with fast password hashing."""
+
+import os
+import tempfile
+
+os.environ.setdefault("TRAININGDAY_ENV_FILE", os.devnull)
+os.environ.setdefault("TRAININGDAY_LOCAL", "true")
+os.environ.setdefault("SECRET_KEY", "tests-only-" + "x" * 60)
+os.environ.setdefault("TRAININGDAY_ARTIFACT_KEYS", "test:" + "ab" * 32)
+os.environ.setdefault("TRAININGDAY_HOME", tempfile.mkdtemp(prefix="trainingday-tests-"))
+
+from trainingday.settings import *
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

@@ -1,0 +1,136 @@
+"""Training sessions, their trials, and the model versions that come out of them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.urls import reverse
+
+from patterns.models import PatternScan
+from strategies.models import Look, Strategy, Tournament
+from trainingday.markets.models import Dataset, Market
+from trainingday.runs.models import Run
+
+
+class TrainingSession(Run):
+    """One generation for a market: scan, tournament, search, training, evidence, gate, record.
+
+    `baseline_sharpe` and `new_sharpe` are validation Sharpe ratios on the same bars: a test Sharpe is
+    sealed unless the exam was passed, and then stands in the session's look.
+    """
+
+    kind = "session"
+
+    preset = models.CharField(max_length=20)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="+")
+    dataset_hash = models.CharField(max_length=64)
+    generation = models.PositiveIntegerField(null=True, blank=True)
+    baseline_sharpe = models.FloatField(null=True, blank=True)
+    new_sharpe = models.FloatField(null=True, blank=True)
+    improvement_percent = models.FloatField(
+        null=True, blank=True, help_text="Only where the baseline's Sharpe is at least 0.1; decides nothing."
+    )
+    hyperparams_tested = models.PositiveIntegerField(default=0)
+    patterns_discovered = models.PositiveIntegerField(
+        default=0, help_text="New patterns confirmed on validation."
+    )
+    model_path = models.CharField(max_length=200, blank=True, default="")
+    duration = models.FloatField(null=True, blank=True, help_text="Seconds of the attempt that finished.")
+    cpu_seconds = models.FloatField(null=True, blank=True)
+    verdict = models.CharField(max_length=20, blank=True, default="")
+    environment = models.JSONField(default=dict, blank=True, help_text="Versions, threads and CPU.")
+    report = models.JSONField(default=dict, blank=True, help_text="What was tried, measured and decided.")
+    scan = models.OneToOneField(
+        PatternScan, on_delete=models.PROTECT, null=True, blank=True, related_name="session"
+    )
+    tournament = models.OneToOneField(
+        Tournament, on_delete=models.PROTECT, null=True, blank=True, related_name="session"
+    )
+    look = models.OneToOneField(Look, on_delete=models.PROTECT, null=True, blank=True, related_name="session")
+
+    class Meta(Run.Meta):
+        db_table = "training_sessions"
+
+    def get_absolute_url(self) -> str:
+        return reverse("sessions:detail", args=[self.pk])
+
+
+class Trial(models.Model):
+    """One evaluation of the hyperparameter search; the rows are the truth, the study is rebuilt from them."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        COMPLETE = "complete", "complete"
+        PRUNED = "pruned", "pruned"
+        FAILED = "failed", "failed"
+
+    session = models.ForeignKey(TrainingSession, on_delete=models.CASCADE, related_name="trials")
+    index = models.PositiveIntegerField()
+    batch = models.PositiveIntegerField()
+    hyperparameters = models.JSONField()
+    seed = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    score = models.FloatField(null=True, blank=True, help_text="Validation Sharpe of the best checkpoint.")
+    intermediate = models.JSONField(default=list, blank=True)
+    reason = models.TextField(blank=True, default="")
+    seconds = models.FloatField(null=True, blank=True)
+    n_steps = models.PositiveIntegerField(null=True, blank=True)
+    weights_hash = models.CharField(max_length=64, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "training_trials"
+        ordering = ["session", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "index"], name="sessions_one_row_per_trial")
+        ]
+
+    def __str__(self) -> str:
+        return f"trial {self.index} of session {self.session_id}"
+
+
+class ModelVersion(models.Model):
+    """A trained policy: where it came from, what it was trained on, and what became of it."""
+
+    class Stage(models.TextChoices):
+        BASELINE = "baseline", "baseline: default settings, never examined"
+        CANDIDATE = "candidate", "candidate"
+        CHAMPION = "champion", "champion"
+        REJECTED = "rejected", "rejected"
+        RETIRED = "retired", "retired"
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="model_versions")
+    session = models.ForeignKey(TrainingSession, on_delete=models.PROTECT, related_name="model_versions")
+    number = models.PositiveIntegerField(help_text="Version within the market.")
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
+    )
+    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="model_versions")
+    stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE, db_index=True)
+    stage_reason = models.TextField(blank=True, default="")
+    algorithm = models.CharField(max_length=20)
+    hyperparameters = models.JSONField()
+    seed = models.BigIntegerField()
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="+")
+    train_first_us = models.BigIntegerField()
+    train_last_us = models.BigIntegerField()
+    artifact = models.CharField(max_length=64)
+    weights_hash = models.CharField(max_length=64)
+    validation = models.JSONField(default=dict, help_text="Metrics on validation.")
+    validation_sharpe = models.FloatField(null=True)
+    curve = models.JSONField(
+        default=list, help_text="Learning curve: step, steps per second, validation Sharpe."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "model_versions"
+        ordering = ["market", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["market", "number"], name="sessions_one_model_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.market_id} v{self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("sessions:model", args=[self.pk])

@@ -1,0 +1,188 @@
+"""Strategies, tournaments, the champion of each market, and the looks that its exams used."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from trainingday.markets.models import Dataset, Market, TestWindow
+from trainingday.runs.models import Run
+
+
+class Strategy(models.Model):
+    """Anything that turns bars into positions: a family with parameters, or a trained model.
+
+    `parameters` of a model are {} and `artifact` names its file; of everything else `artifact` is "".
+    """
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="strategies")
+    family = models.CharField(max_length=40, db_index=True)
+    parameters = models.JSONField(default=dict, blank=True)
+    artifact = models.CharField(max_length=64, blank=True, default="")
+    fingerprint = models.CharField(max_length=64, help_text="sha256 of family, parameters and artefact.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["market", "family", "pk"]
+        verbose_name_plural = "strategies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["market", "fingerprint"], name="strategies_one_row_per_fingerprint"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """Return the family with its parameters, short enough for a table."""
+        if self.artifact:
+            return f"{self.family} {self.artifact[:10]}"
+        values = " ".join(f"{name}={value:g}" for name, value in self.parameters.items())
+        return f"{self.family} {values}".strip()
+
+
+class Tournament(Run):
+    """Entrants scored on the same validation bars, bred for some generations; one exam at most."""
+
+    kind = "tournament"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="+")
+    n_generations = models.PositiveIntegerField(default=1)
+    n_entrants = models.PositiveIntegerField(null=True, blank=True)
+    winner = models.ForeignKey(
+        Strategy, on_delete=models.PROTECT, null=True, blank=True, related_name="tournaments_won"
+    )
+    winner_sharpe = models.FloatField(
+        null=True, blank=True, help_text="On validation, the best of all entrants."
+    )
+    verdict = models.CharField(max_length=20, blank=True, default="")
+    history = models.JSONField(
+        default=list, blank=True, help_text="Best, median and diversity by generation."
+    )
+
+    class Meta(Run.Meta):
+        db_table = "tournaments"
+
+
+class StrategyPerformance(models.Model):
+    """One entrant of a tournament, with its parents: the genealogy. Scores are validation scores."""
+
+    class Operator(models.TextChoices):
+        DEFAULT = "default", "default parameters"
+        CHAMPION = "champion", "past champion"
+        CONTROL = "control", "control: always takes part"
+        RANDOM = "random", "random parameters"
+        CROSSOVER = "crossover", "crossover"
+        MUTATION = "mutation", "mutation"
+        ELITE = "elite", "kept"
+        IMMIGRANT = "immigrant", "immigrant"
+
+    tournament = models.ForeignKey(Tournament, on_delete=models.CASCADE, related_name="performances")
+    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="performances")
+    uid = models.CharField(max_length=64, help_text="The individual's name inside its tournament.")
+    strategy_name = models.CharField(max_length=40)
+    generation = models.PositiveIntegerField()
+    operator = models.CharField(max_length=12, choices=Operator)
+    parents = models.ManyToManyField("self", symmetrical=False, related_name="children", blank=True)
+    mutation = models.JSONField(default=dict, blank=True, help_text="Gene differences to the first parent.")
+    fitness = models.FloatField(null=True, help_text="What selection used; null ranks last.")
+    sharpe_ratio = models.FloatField(null=True)
+    total_return = models.FloatField(null=True)
+    max_drawdown = models.FloatField(null=True)
+    win_rate = models.FloatField(null=True)
+    n_trades = models.PositiveIntegerField(default=0)
+    turnover = models.FloatField(null=True)
+    sharpe_double_costs = models.FloatField(null=True, help_text="Cost stress: fee and slippage doubled.")
+    rank = models.PositiveIntegerField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "strategy_performance"
+        ordering = ["tournament", "generation", "rank", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["tournament", "uid"], name="strategies_one_row_per_individual")
+        ]
+        indexes = [models.Index(fields=["tournament", "generation", "rank"])]
+
+    def __str__(self) -> str:
+        return f"{self.strategy_name} of generation {self.generation}"
+
+
+class Look(models.Model):
+    """One use of a market's sealed test window by one candidate.
+
+    `decision` holds everything the gate saw. After any verdict but "passed" it stays sealed: only
+    `strategies.queries.public_decision` may show it. UNIQUE(run) makes a run at most one exam.
+    """
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="looks")
+    test_window = models.ForeignKey(TestWindow, on_delete=models.PROTECT, related_name="looks")
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="+")
+    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="looks")
+    run_kind = models.CharField(max_length=20)
+    run_pk = models.BigIntegerField()
+    is_charged = models.BooleanField(help_text="False where the gate could not tell: no exam was used.")
+    level = models.FloatField()
+    p_value = models.FloatField(null=True, blank=True)
+    verdict = models.CharField(max_length=20)
+    decision = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["run_kind", "run_pk"], name="strategies_one_exam_per_run")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_kind}-{self.run_pk}: {self.verdict}"
+
+
+class ValidationRecord(models.Model):
+    """A candidate's validation score; only one above every earlier record may sit an exam."""
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="+")
+    test_window = models.ForeignKey(TestWindow, on_delete=models.PROTECT, related_name="+")
+    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="+")
+    run_kind = models.CharField(max_length=20)
+    run_pk = models.BigIntegerField()
+    score = models.FloatField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run_kind", "run_pk"], name="strategies_one_record_per_run")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_kind}-{self.run_pk}: {self.score}"
+
+
+class Champion(models.Model):
+    """The one thing per market whose position the bot follows, and all that held the title before."""
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="champions")
+    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="reigns")
+    look = models.OneToOneField(
+        Look, on_delete=models.PROTECT, null=True, blank=True, related_name="champion"
+    )
+    since = models.DateTimeField(auto_now_add=True)
+    until = models.DateTimeField(null=True, blank=True)
+    reason = models.TextField()
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["market", "-since", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["market"], condition=Q(until__isnull=True), name="strategies_one_champion_per_market"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.strategy} since {self.since:%Y-%m-%d}"

@@ -1,0 +1,22 @@
+"""What the strategies app offers to runs, schedules and the audit trail."""
+
+from auditlog.registry import auditlog
+
+from strategies.models import Champion, Strategy, Tournament
+from strategies.services import start_scheduled_tournament
+from trainingday.runs.kinds import RunKind, register
+from trainingday.runs.models import Job
+from trainingday.runs.schedules import register_job
+
+register(
+    RunKind(
+        name=Tournament.kind,
+        model="strategies.Tournament",
+        execute="strategies.tournament.execute",
+        supervise="strategies.tasks.supervise_tournament",
+        title="tournament",
+    )
+)
+register_job(Job.TOURNAMENT, start_scheduled_tournament)
+auditlog.register(Strategy)
+auditlog.register(Champion)

@@ -1,0 +1,17 @@
+"""ASGI entry: pages and API over HTTP, progress over WebSocket."""
+
+import os
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trainingday.settings")
+http = get_asgi_application()
+
+from trainingday.runs.routing import websocket_urlpatterns  # noqa: E402  (needs the app registry)
+from trainingday.runs.sockets import SameOrigin  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {"http": http, "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))}
+)

@@ -1,0 +1,162 @@
+"""What every API endpoint shares: pages, strict JSON, strict parameters, problem details."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import QuerySet
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.filters import OrderingFilter
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.parsers import JSONParser
+from rest_framework.response import Response
+
+from trainingday.exceptions import ImportRefused, InvalidArgument, NotFound, StateConflict, TrainingDayError
+
+if TYPE_CHECKING:
+    # rest_framework.views imports this module through its settings.
+    from rest_framework.request import Request
+    from rest_framework.views import APIView
+
+MAX_DEPTH = 20
+MAX_BODY_BYTES = 1024 * 1024
+
+
+class PayloadTooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "Request too large."
+    default_code = "too_large"
+
+
+class Pages(PageNumberPagination):
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+
+class KnownOrdering(OrderingFilter):
+    """Orders by the view's `ordering_fields`; an unknown field or query parameter is a 400."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        refuse_unknown_parameters(request, view)
+        return super().filter_queryset(request, queryset, view)
+
+    def remove_invalid_fields(self, queryset: Any, fields: Any, view: Any, request: Any) -> Any:
+        known = {name for name, _ in self.get_valid_fields(queryset, view, {"request": request})}
+        for field in fields:
+            if field.strip().lstrip("-") not in known:
+                raise exceptions.ValidationError(
+                    {"ordering": [f"Unknown ordering field {field!r}; one of {sorted(known)}."]}
+                )
+        return fields
+
+
+def refuse_unknown_parameters(request: Request, view: APIView) -> None:
+    """Raise 400 for a query parameter that no filter, ordering or paging of the view knows."""
+    filterset = getattr(view, "filterset_class", None)
+    declared = set(filterset.base_filters) if filterset else set()
+    known = (
+        declared | set(getattr(view, "filterset_fields", ())) | {"ordering", "page", "page_size", "format"}
+    )
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise exceptions.ValidationError({name: ["Unknown parameter."] for name in unknown})
+
+
+def _depth(value: Any) -> int:
+    """Return how deep lists and objects nest, without recursion."""
+    deepest, queue = 0, [(value, 1)]
+    while queue:
+        item, level = queue.pop()
+        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        if isinstance(item, dict | list):
+            deepest = max(deepest, level)
+            if deepest > MAX_DEPTH:
+                return deepest
+        queue.extend((child, level + 1) for child in children)
+    return deepest
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+class StrictJSONParser(JSONParser):
+    """JSON of at most 1 MiB and 20 levels, without NaN, infinities or lone surrogates."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        body = stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise PayloadTooLarge
+        try:
+            value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise exceptions.ParseError(f"JSON parse error: {error}") from error
+        if _depth(value) > MAX_DEPTH:
+            raise exceptions.ParseError(f"JSON parse error: too deeply nested (max {MAX_DEPTH})")
+        if _has_surrogate(json.dumps(value, ensure_ascii=False)):
+            raise exceptions.ValidationError({"non_field_errors": ["Surrogate characters are not allowed."]})
+        return value
+
+
+STATUS = {
+    InvalidArgument: status.HTTP_400_BAD_REQUEST,
+    NotFound: status.HTTP_404_NOT_FOUND,
+    StateConflict: status.HTTP_409_CONFLICT,
+}
+
+
+def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Return an RFC 9457 problem for every deliberate error; None (a 500) for the rest."""
+    from rest_framework.views import exception_handler
+
+    if isinstance(error, ImportRefused):
+        return _problem(error.status, str(error), code=error.code, row=error.row)
+    if isinstance(error, TrainingDayError):
+        for kind, code in STATUS.items():
+            if isinstance(error, kind):
+                return _problem(code, str(error))
+        return _problem(status.HTTP_422_UNPROCESSABLE_ENTITY, str(error))
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    if isinstance(error, Http404):
+        detail = "Not found."
+    elif isinstance(response.data, dict) and set(response.data) == {"detail"}:
+        detail = str(response.data["detail"])
+    else:
+        detail = "The request is not valid."
+    errors = response.data if isinstance(error, exceptions.ValidationError) else None
+    problem = _problem(response.status_code, detail, errors=errors)
+    for header, value in response.items():
+        problem[header] = value
+    return problem
+
+
+def _problem(code: int, detail: str, **extra: Any) -> Response:
+    body = {"type": "about:blank", "status": code, "detail": detail}
+    body |= {key: value for key, value in extra.items() if value is not None}
+    response = Response(body, status=code)
+    response.content_type = "application/problem+json"
+    return response
+
+
+class RefuseUnknownFields:
+    """Serializer mixin: a field that the serializer does not know, or may not write, is a 400."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            fields = self.fields  # type: ignore[attr-defined]
+            errors = {name: ["Unknown field."] for name in data if name not in fields}
+            errors |= {
+                name: ["Read-only field."] for name in data if name in fields and fields[name].read_only
+            }
+            if errors:
+                raise exceptions.ValidationError(errors)
+        return super().to_internal_value(data)  # type: ignore[misc]

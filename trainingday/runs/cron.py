@@ -1,0 +1,78 @@
+"""Cron expressions of five fields, in a named time zone, safe across daylight saving changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from croniter import CroniterBadCronError, CroniterBadDateError, croniter
+
+from trainingday.exceptions import InvalidArgument
+
+MAX_LENGTH = 100
+
+
+def check_cron(expression: str, time_zone: str) -> None:
+    """Raise InvalidArgument unless the expression has five plain fields and fires some day."""
+    if len(expression) > MAX_LENGTH:
+        raise InvalidArgument(f"cron should be at most {MAX_LENGTH} characters, has {len(expression)}")
+    if any(character in expression for character in "@RHrh#"):
+        raise InvalidArgument(
+            f"cron should use digits, names of days and months, * , - and / only, is {expression!r}"
+        )
+    if len(expression.split()) != 5:
+        raise InvalidArgument(
+            f"cron should have five fields (the shortest interval is 1 minute), is {expression!r}"
+        )
+    if not croniter.is_valid(expression):
+        raise InvalidArgument(f"cron is a bad expression: {expression!r}")
+    next_times(expression, time_zone, 1)
+
+
+def next_times(
+    expression: str, time_zone: str, count: int, *, after: datetime | None = None
+) -> list[datetime]:
+    """Return the next `count` times in UTC.
+
+    Counts in local wall-clock time: a time that a spring change skips fires at the first moment that
+    exists, and one that an autumn change repeats fires once.
+
+    Raises
+    ------
+    InvalidArgument
+        If the time zone is unknown or the expression never fires.
+    """
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise InvalidArgument(f"time_zone should be a name such as Europe/Kyiv, is {time_zone!r}") from error
+    start = after or datetime.now(UTC)
+    times: list[datetime] = []
+    # An hour back: the wall clock may have repeated it, and what already fired is dropped below.
+    walk = croniter(
+        expression,
+        start.astimezone(zone).replace(tzinfo=None) - timedelta(hours=1),
+        max_years_between_matches=8,
+    )
+    while len(times) < count:
+        try:
+            local = walk.get_next(datetime)
+        except (CroniterBadDateError, CroniterBadCronError) as error:
+            raise InvalidArgument(f"cron expression never fires: {expression!r}") from error
+        moment = _to_utc(local, zone)
+        if moment > start and (not times or moment > times[-1]):
+            times.append(moment)
+    return times
+
+
+def _to_utc(local: datetime, zone: ZoneInfo) -> datetime:
+    """Return the moment of a wall-clock time: the first of two, or the end of the gap where it is skipped."""
+    first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if first.astimezone(zone).replace(tzinfo=None) == local:
+        return first
+    # In the gap fold=0 maps with the offset before the change, which lies after the gap by its length.
+    gap = local.replace(tzinfo=zone, fold=0).utcoffset()
+    later = local.replace(tzinfo=zone, fold=1).utcoffset()
+    if gap is None or later is None:
+        return first
+    return first - (later - gap) if later > gap else first

@@ -1,0 +1,138 @@
+"""The supervisor of one run: claims it, starts a child, renews the lease, ends the child when asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import IO
+
+import psutil
+import structlog
+from django.conf import settings
+from django.db import OperationalError
+
+from trainingday.runs import services
+from trainingday.runs.models import RunState
+
+SECONDS_BETWEEN_CHECKS = 1.0
+SECONDS_BETWEEN_RENEWALS = 10.0
+GRACE_SECONDS = 3.0
+# One numeric thread per process: two on two cores were several times slower for small networks.
+CHILD_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+}
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Child:
+    """The process group that works on a claimed run."""
+
+    process: subprocess.Popen[bytes]
+    stderr: IO[bytes]
+    started: float
+
+    def end(self) -> None:
+        """Kill the whole group, pool workers included."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+    def memory_mb(self) -> float:
+        """Return the resident memory of the group in MB."""
+        try:
+            parent = psutil.Process(self.process.pid)
+            return float(sum(p.memory_info().rss for p in (parent, *parent.children(recursive=True)))) / 1e6
+        except psutil.Error:
+            return 0.0
+
+    def last_words(self) -> str:
+        """Return the end of what the child printed on stderr."""
+        self.stderr.seek(0)
+        lines = self.stderr.read()[-4000:].decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def supervise(kind: str, pk: int) -> None:
+    """Work on a run until it is terminal, or leave it alone if it cannot be claimed."""
+    fence = services.claim(kind, pk)
+    if fence is None:
+        log.info("not claimed", run=f"{kind}-{pk}")
+        return
+    run = services.get_run(kind, pk)
+    child = _start(kind, pk, fence)
+    try:
+        reason = _watch(child, kind, pk, fence, run.time_budget_seconds)
+    finally:
+        child.end()
+    if reason:
+        services.fail(kind, pk, fence, reason)
+    elif child.process.returncode != 0:
+        services.release(kind, pk, fence, _death(child))
+    child.stderr.close()
+
+
+def _start(kind: str, pk: int, fence: int) -> Child:
+    stderr = tempfile.TemporaryFile()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainingday.runs.child", kind, str(pk), str(fence)],
+        stdin=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
+        cwd=settings.BASE_DIR,
+        env=os.environ | CHILD_ENVIRONMENT,
+    )
+    return Child(process, stderr, time.monotonic())
+
+
+def _watch(child: Child, kind: str, pk: int, fence: int, budget_seconds: int) -> str:
+    """Return once the child has ended or was ended; the reason is for a run that must not be retried."""
+    renewed = cancel_seen = time.monotonic()
+    is_cancel_seen = False
+    while True:
+        try:
+            child.process.wait(timeout=SECONDS_BETWEEN_CHECKS)
+            return ""
+        except subprocess.TimeoutExpired:
+            pass
+        now = time.monotonic()
+        try:
+            if now - renewed >= SECONDS_BETWEEN_RENEWALS:
+                if not services.renew(kind, pk, fence):
+                    return ""
+                renewed = now
+            run = services.get_run(kind, pk)
+        except OperationalError:
+            # The database is away. Past the lease another worker may hold the run, so this one must stop.
+            if now - renewed > services.LEASE.total_seconds():
+                return ""
+            continue
+        if run.fence != fence or run.state != RunState.RUNNING:
+            # Our child has just recorded its end, or another worker took over: a moment to leave by itself.
+            cancel_seen, is_cancel_seen = (cancel_seen, True) if is_cancel_seen else (now, True)
+        elif run.is_cancel_requested and not is_cancel_seen:
+            cancel_seen, is_cancel_seen = now, True
+        if is_cancel_seen and now - cancel_seen >= GRACE_SECONDS:
+            return ""
+        if now - child.started > budget_seconds:
+            return f"took longer than its budget of {budget_seconds} s"
+        if (memory := child.memory_mb()) > settings.TRAININGDAY_MEMORY_LIMIT_MB:
+            return f"used {memory:.0f} MB of memory, more than the limit of {settings.TRAININGDAY_MEMORY_LIMIT_MB} MB"
+
+
+def _death(child: Child) -> str:
+    code = child.process.returncode
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    words = child.last_words()
+    return f"the child ended early ({how})" + (f": {words}" if words else "")

@@ -1,0 +1,85 @@
+"""Pages about workers and schedules, the cancel button, and the health addresses."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from trainingday.exceptions import NotFound, StateConflict, TrainingDayError
+from trainingday.permissions import may_administer, may_operate
+from trainingday.runs import queries, services
+from trainingday.runs.cron import next_times
+from trainingday.runs.models import TrainingSchedule, Trigger
+from trainingday.runs.schedules import start
+
+
+@login_not_required
+def healthz(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok"})
+
+
+@login_not_required
+def readyz(request: HttpRequest) -> JsonResponse:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return JsonResponse({"status": "ready"})
+
+
+def workers(request: HttpRequest) -> HttpResponse:
+    context = {
+        "workers": queries.worker_health(),
+        "runs": queries.active_runs(),
+        "failures": queries.failed_runs(20),
+    }
+    return render(request, "runs/workers.html", context)
+
+
+def schedules(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    plans = TrainingSchedule.objects.select_related("market").prefetch_related("firings")
+    rows = [
+        {
+            "schedule": plan,
+            "next_times": next_times(plan.cron, plan.time_zone, 5) if plan.is_enabled else [],
+            "last": next(iter(plan.firings.all()), None),
+            "is_late": bool(
+                plan.is_enabled and plan.next_run_at and (now - plan.next_run_at).total_seconds() > 180
+            ),
+        }
+        for plan in plans
+    ]
+    return render(request, "runs/schedules.html", {"rows": rows})
+
+
+@require_POST
+def run_schedule(request: HttpRequest, pk: int) -> HttpResponse:
+    if not may_administer(request.user):
+        raise PermissionDenied
+    schedule = get_object_or_404(TrainingSchedule, pk=pk)
+    try:
+        run = start(schedule, Trigger.USER)
+        messages.success(request, f"Started {run.public_id}.")
+    except TrainingDayError as error:
+        messages.error(request, str(error))
+    return redirect("runs:schedules")
+
+
+@require_POST
+def cancel_run(request: HttpRequest, public_id: str) -> HttpResponse:
+    if not may_operate(request.user):
+        raise PermissionDenied
+    try:
+        run = queries.find_run(public_id)
+        services.cancel(run)
+        messages.success(request, f"Asked {run.public_id} to stop.")
+    except NotFound as error:
+        raise Http404 from error
+    except StateConflict as error:
+        messages.error(request, str(error))
+    return redirect(request.POST.get("next", "/") if request.POST.get("next", "").startswith("/") else "/")

@@ -44,3 +44,37 @@ def autoregressive_bars(n_bars: int, seed: int, *, phi: float = 0.15, sigma: flo
         previous = phi * previous + noise[bar]
         returns[bar] = previous
     return bars_from_log_returns(returns, rng, sigma=sigma)
+
+
+def null_returns(kind: str, n_bars: int, rng: np.random.Generator, *, sigma: float = 0.005) -> FloatArray:
+    """Return returns without any signal: EVIDENCE.md's N1 gaussian, N2 student, N3 garch, N4 regime."""
+    if kind == "gaussian":
+        return sigma * rng.standard_normal(n_bars)
+    if kind == "student":
+        return sigma * np.sqrt(0.5) * rng.standard_t(4, n_bars)
+    if kind == "garch":
+        return _garch_returns(n_bars, rng, sigma)
+    if kind == "regime":
+        levels = np.where(_two_states(n_bars, rng, 1 / 500, 1 / 150), 2.2, 0.6) / 1.180613
+        return sigma * levels * rng.standard_normal(n_bars)
+    raise ValueError(f"kind should be gaussian, student, garch or regime, is {kind}")
+
+
+def _garch_returns(n_bars: int, rng: np.random.Generator, sigma: float, burn_in: int = 500) -> FloatArray:
+    shocks = (rng.standard_t(6, n_bars + burn_in) / np.sqrt(1.5)).tolist()
+    returns = np.empty(n_bars + burn_in)
+    variance = sigma**2
+    for bar, shock in enumerate(shocks):
+        returns[bar] = shock * variance**0.5
+        variance = 0.02 * sigma**2 + 0.08 * returns[bar] ** 2 + 0.90 * variance
+    return returns[burn_in:]
+
+
+def _two_states(n_bars: int, rng: np.random.Generator, to_high: float, to_low: float) -> np.ndarray:
+    draws = rng.random(n_bars).tolist()
+    is_high = np.empty(n_bars, dtype=np.bool_)
+    state = False
+    for bar, draw in enumerate(draws):
+        state = draw >= to_low if state else draw < to_high
+        is_high[bar] = state
+    return is_high

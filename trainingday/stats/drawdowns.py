@@ -92,4 +92,5 @@ def longest_drawdown_bars(equity: FloatArray) -> int | None:
     # Adjacent peaks are one bar apart and mean no time under water.
     gaps = np.diff(at_peak)
     longest = int(gaps[gaps > 1].max(initial=0))
-    return max(longest, falls.shape[0] - 1 - int(at_peak[-1]))
+    unfinished = int(falls.shape[0] - 1 - at_peak[-1])
+    return max(longest, unfinished)

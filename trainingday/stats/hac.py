@@ -13,6 +13,7 @@ from trainingday.typing import FloatArray
 
 MAX_RHO = 0.97
 VARIANCE_FLOOR = 0.1
+SAME_SERIES = 1e-8  # rounding leaves a leveraged copy a standard error of up to 3e-9 per bar
 N_PARAMETERS = 4  # two means and two second moments are estimated: the T / (T - 4) of Ledoit & Wolf
 
 
@@ -42,12 +43,14 @@ class SharpeDifference:
     @property
     def z(self) -> float | None:
         """Difference over standard error; None where both series are the same up to scale."""
-        return self.difference / self.standard_error if self.standard_error > 1e-10 else None
+        return self.difference / self.standard_error if self.standard_error > SAME_SERIES else None
 
     @property
     def p_value(self) -> float:
         """One-sided p-value of "the candidate's Sharpe is not above the baseline's"; 1 where z is None."""
-        return 1.0 if self.z is None else normal_tail(self.z)
+        z = self.z
+        # Anything but a number must never pass: max() and <= treat NaN as they please.
+        return normal_tail(z) if z is not None and math.isfinite(z) else 1.0
 
 
 def normal_tail(z: float) -> float:
@@ -77,7 +80,7 @@ def influence_series(returns: FloatArray) -> tuple[float, FloatArray]:
     """
     mean = float(returns.mean())
     centred = returns - mean
-    deviation = math.sqrt(float(centred @ centred) / returns.shape[0])
+    deviation = float(returns.std())
     sharpe = mean / deviation
     z = centred / deviation
     return sharpe, z - 0.5 * sharpe * (z * z - 1.0)
@@ -103,7 +106,7 @@ def long_run_variance(series: FloatArray) -> float:
     Bandwidth by `parzen_bandwidth`; floored at a tenth of the variance, since strong negative
     autocorrelation would otherwise promise a near-exact mean; times T / (T - 4).
     """
-    n_bars = series.shape[0]
+    n_bars = int(series.shape[0])
     if n_bars <= N_PARAMETERS:
         raise InvalidArgument(f"series should hold > {N_PARAMETERS} observations, holds {n_bars}")
     gamma_0 = float(series @ series) / n_bars
@@ -111,10 +114,11 @@ def long_run_variance(series: FloatArray) -> float:
         return 0.0
     rho = float(series[1:] @ series[:-1]) / n_bars / gamma_0
     bandwidth = parzen_bandwidth(rho, n_bars)
-    total = gamma_0
+    total: float = gamma_0
     for lag in range(1, min(math.ceil(bandwidth), n_bars)):
         total += 2.0 * _parzen(lag / bandwidth) * float(series[lag:] @ series[:-lag]) / n_bars
-    return max(total, VARIANCE_FLOOR * gamma_0) * n_bars / (n_bars - N_PARAMETERS)
+    floored = max(total, VARIANCE_FLOOR * gamma_0)
+    return floored * n_bars / (n_bars - N_PARAMETERS)
 
 
 def _parzen(x: float) -> float:
@@ -142,7 +146,7 @@ def compare_to_flat(candidate: FloatArray) -> SharpeDifference:
     """
     returns = _checked(candidate, "candidate")
     sharpe, influence = influence_series(returns)
-    n_bars = returns.shape[0]
+    n_bars = int(returns.shape[0])
     se_hac = math.sqrt(long_run_variance(influence) / n_bars)
     return SharpeDifference(sharpe, 0.0, sharpe, se_hac, math.sqrt((1.0 + 0.5 * sharpe**2) / n_bars))
 
@@ -168,7 +172,7 @@ def compare_sharpe_ratios(candidate: FloatArray, baseline: FloatArray) -> Sharpe
     if not others.any():
         return compare_to_flat(returns)
     returns, others = _checked(returns, "candidate"), _checked(others, "baseline")
-    n_bars = returns.shape[0]
+    n_bars = int(returns.shape[0])
     sharpe_a, influence_a = influence_series(returns)
     sharpe_b, influence_b = influence_series(others)
     correlation = float(np.clip(np.corrcoef(returns, others)[0, 1], -1.0, 1.0))

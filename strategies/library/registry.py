@@ -5,14 +5,32 @@ from __future__ import annotations
 from importlib import import_module
 
 from strategies.library.base import Family
+from strategies.library.bollinger import Bollinger
 from strategies.library.breakout import Breakout
 from strategies.library.buy_and_hold import BuyAndHold
+from strategies.library.donchian import Donchian
+from strategies.library.filtered_trend import FilteredTrend
 from strategies.library.flat import Flat
+from strategies.library.macd import Macd
 from strategies.library.mean_reversion import MeanReversion
 from strategies.library.momentum import Momentum
+from strategies.library.moving_average_cross import MovingAverageCross
+from strategies.library.rsi import RelativeStrength
 from trainingday.exceptions import InvalidArgument, NotFound
 
-BUILT_IN: tuple[type[Family], ...] = (Momentum, MeanReversion, Breakout, BuyAndHold, Flat)
+BUILT_IN: tuple[type[Family], ...] = (
+    Momentum,
+    MeanReversion,
+    Breakout,
+    MovingAverageCross,
+    RelativeStrength,
+    Macd,
+    Donchian,
+    Bollinger,
+    FilteredTrend,
+    BuyAndHold,
+    Flat,
+)
 
 _families: dict[str, Family] = {family.name: family() for family in BUILT_IN}
 

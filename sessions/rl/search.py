@@ -1,0 +1,227 @@
+"""Hyperparameter search: trials as pure functions, suggestions rebuilt from committed records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sessions.rl.errors import TrainingDiverged, TrialPruned
+from sessions.rl.hyperparameters import Hyperparameters
+from sessions.rl.monitor import N_CHECKPOINTS, Progress, rank_value
+from sessions.rl.suggestions import (
+    SearchSpace,
+    TrialRecord,
+    TrialState,
+    pruning_thresholds,
+    suggest_batch,
+    trial_seed,
+)
+from trainingday.backtest.engine import Costs, run_backtest
+from trainingday.bars import Bars
+from trainingday.exceptions import InvalidArgument, NotEnoughBars
+from trainingday.policy.network import PolicyNetwork
+from trainingday.policy.observation import compute_features
+from trainingday.typing import Float32Array, JSONDict
+
+if TYPE_CHECKING:
+    from sessions.rl.training import TrainedPolicy
+
+__all__ = [
+    "SearchSpace",
+    "TrialRecord",
+    "TrialResult",
+    "TrialState",
+    "TrialTask",
+    "evaluate_trial",
+    "load_bundle",
+    "pruning_thresholds",
+    "save_bundle",
+    "suggest_batch",
+    "train_member",
+    "trial_seed",
+]
+
+WARM_UP_CHECKPOINTS = 2  # no trial is pruned before its third checkpoint
+MIN_TRAIN_BARS = 300
+_COLUMNS = ("timestamps", "open", "high", "low", "close", "volume", "gap_before")
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """All that one trial depends on; equal tasks give equal results, in any process.
+
+    Attributes
+    ----------
+    hyperparameters : dict
+        See `Hyperparameters.from_dict`.
+    seed : int
+    dataset : str
+        Path of a `save_bundle` file.
+    train, validation : (start, stop) bars, half open
+        Features may look back across a segment's start, never beyond its bars' own time.
+    costs : Costs
+    bars_per_year : float
+    n_steps : int or None
+        Overrides the hyperparameters' own.
+    prune_below : tuple of float
+        Best score so far that each checkpoint should reach, see `pruning_thresholds`; empty: no pruning.
+    """
+
+    hyperparameters: Mapping[str, Any]
+    seed: int
+    dataset: str
+    train: tuple[int, int]
+    validation: tuple[int, int]
+    costs: Costs
+    bars_per_year: float
+    n_steps: int | None = None
+    prune_below: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended.
+
+    Attributes
+    ----------
+    score : float or None
+        Best annualised Sharpe ratio of its checkpoints on validation; None where it is undefined, as of a
+        policy that stays flat, and for a trial that failed.
+    state : TrialState
+    reason : str
+        One sentence when pruned or failed, else empty.
+    intermediate : tuple of float or None
+        Validation Sharpe ratio at each checkpoint.
+    """
+
+    score: float | None
+    state: TrialState
+    reason: str
+    intermediate: tuple[float | None, ...]
+    seconds: float
+    n_steps: int
+    weights_hash: str | None
+    curve: tuple[JSONDict, ...] = field(default=())
+
+
+def save_bundle(path: Path, bars: Bars) -> None:
+    """Write bars as plain arrays that `load_bundle` reads in another process."""
+    with path.open("wb") as stream:
+        np.savez(stream, **{name: getattr(bars, name) for name in _COLUMNS})
+
+
+def load_bundle(path: str) -> Bars:
+    """Return the bars of a bundle, checked."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return Bars.create(*(arrays[name] for name in _COLUMNS))
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: str, modified: int) -> Bars:
+    return load_bundle(path)
+
+
+@lru_cache(maxsize=4)
+def _observed(path: str, modified: int, observation: str) -> Float32Array:
+    return compute_features(_loaded(path, modified), observation)
+
+
+def evaluate_trial(task: TrialTask, on_progress: Progress | None = None) -> TrialResult:
+    """Return how the task's hyperparameters score on validation; divergence fails it, with its reason.
+
+    Raises
+    ------
+    InvalidArgument, NotEnoughBars
+        If the task itself is wrong: that is the caller's fault, not the trial's.
+    """
+    began = time.perf_counter()
+    scores: list[float | None] = []
+    try:
+        trained = _train(task, scores, on_progress)
+    except TrialPruned as pruned:
+        state, reason = TrialState.PRUNED, str(pruned)
+    except TrainingDiverged as error:
+        state, reason = TrialState.FAILED, str(error)
+    else:
+        return TrialResult(
+            score=trained.score,
+            state=TrialState.COMPLETE,
+            reason="",
+            intermediate=tuple(scores),
+            seconds=time.perf_counter() - began,
+            n_steps=trained.n_steps,
+            weights_hash=trained.weights_hash,
+            curve=tuple(trained.curve),
+        )
+    best = max(scores, key=rank_value) if scores and state is TrialState.PRUNED else None
+    n_steps = _hyperparameters(task).n_steps * len(scores) // N_CHECKPOINTS
+    return TrialResult(best, state, reason, tuple(scores), time.perf_counter() - began, n_steps, None)
+
+
+def train_member(task: TrialTask, on_progress: Progress | None = None) -> TrainedPolicy:
+    """Return the trained policy of a task, for the final seeds; raises TrainingDiverged."""
+    return _train(task, [], on_progress)
+
+
+def _hyperparameters(task: TrialTask) -> Hyperparameters:
+    own = {} if task.n_steps is None else {"n_steps": task.n_steps}
+    return Hyperparameters.from_dict({**task.hyperparameters, **own})
+
+
+def _train(task: TrialTask, scores: list[float | None], on_progress: Progress | None) -> TrainedPolicy:
+    from sessions.rl.training import train  # torch: loaded only where training happens
+
+    hyperparameters = _hyperparameters(task)
+    modified = Path(task.dataset).stat().st_mtime_ns
+    bars = _loaded(task.dataset, modified)
+    features = _observed(task.dataset, modified, hyperparameters.observation)
+    _check_segments(task, len(bars))
+    window, held_out = slice(*task.train), slice(*task.validation)
+    validation_bars, validation_features = bars[held_out], features[held_out]
+    best = -np.inf
+
+    def validate(network: PolicyNetwork) -> float | None:
+        nonlocal best
+        positions = network.positions(validation_features)
+        result = run_backtest(validation_bars, positions, task.costs, bars_per_year=task.bars_per_year)
+        score = result.metrics.sharpe_ratio
+        checkpoint = len(scores)
+        scores.append(score)
+        best = max(best, rank_value(score))
+        if WARM_UP_CHECKPOINTS <= checkpoint < len(task.prune_below) and best < task.prune_below[checkpoint]:
+            raise TrialPruned(
+                f"best Sharpe ratio {best:.2f} at checkpoint {checkpoint + 1} is below the median "
+                f"{task.prune_below[checkpoint]:.2f}"
+            )
+        return score
+
+    return train(
+        features[window],
+        bars[window],
+        hyperparameters,
+        task.seed,
+        costs=task.costs,
+        bars_per_year=task.bars_per_year,
+        validate=validate,
+        on_progress=on_progress,
+    )
+
+
+def _check_segments(task: TrialTask, n_bars: int) -> None:
+    for name, (start, stop) in (("train", task.train), ("validation", task.validation)):
+        if not 0 <= start < stop <= n_bars:
+            raise InvalidArgument(f"{name} should be within 0..{n_bars}, is {start}..{stop}")
+    if task.train[1] > task.validation[0]:
+        raise InvalidArgument(
+            f"validation should begin after train ends at {task.train[1]}, begins at {task.validation[0]}"
+        )
+    if task.train[1] - task.train[0] < MIN_TRAIN_BARS:
+        raise NotEnoughBars(
+            f"train should hold >= {MIN_TRAIN_BARS} bars, holds {task.train[1] - task.train[0]}"
+        )

@@ -1,0 +1,303 @@
+"""Score thousands of candidates of one family in one call, equal to one backtest each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from trainingday.backtest import population_kernels as kernels
+from trainingday.backtest.engine import Costs, check_bars, check_positions, run_backtest
+from trainingday.backtest.masks import WORD_BITS, pack_positions_nb
+from trainingday.backtest.result import Metrics, compute_metrics
+from trainingday.backtest.thresholds import ENTER_LONG, ENTER_SHORT
+from trainingday.bars import Bars
+from trainingday.exceptions import InvalidArgument
+from trainingday.stats.ratios import MIN_OBSERVATIONS
+from trainingday.stats.returns import check_bars_per_year
+from trainingday.typing import FloatArray, IntArray
+
+# Below these the one-pass variance has lost digits, and the ledger's two-pass one decides.
+MIN_VARIANCE_SHARE = 1e-4
+MIN_DEVIATION = 1e-9
+
+
+class Named(Protocol):
+    """Anything with a name, such as a parameter of a family."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class ScorableFamily(Protocol):
+    """What `score_population` needs of a family; `strategies.library.base.Family` has it."""
+
+    @property
+    def parameters(self) -> Sequence[Named]: ...
+
+    def validate_table(self, table: FloatArray, n_bars: int) -> FloatArray: ...
+
+    def compute_positions(self, bars: Bars, values: Mapping[str, float]) -> FloatArray: ...
+
+
+@runtime_checkable
+class ThresholdScorable(Protocol):
+    """A family that is one indicator and thresholds, so that candidates share indicators."""
+
+    @property
+    def indicator_parameters(self) -> Sequence[str]: ...
+
+    def indicator(self, bars: Bars, settings: Sequence[float]) -> FloatArray: ...
+
+    def thresholds(self, table: FloatArray) -> FloatArray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Metrics of many candidates, defined as in `Metrics`; NaN stands for undefined.
+
+    Every array has shape (n_candidates,), or (n_candidates, n_folds) where several segments were given.
+    """
+
+    sharpe_ratio: FloatArray
+    total_return: FloatArray
+    max_drawdown: FloatArray
+    win_rate: FloatArray
+    n_trades: IntArray
+    profit_factor: FloatArray
+    expectancy: FloatArray
+    exposure: FloatArray
+    turnover: FloatArray
+    costs_paid: FloatArray
+
+    def __len__(self) -> int:
+        return int(self.n_trades.shape[0])
+
+
+def score_population(
+    bars: Bars,
+    family: ScorableFamily,
+    parameters: FloatArray,
+    costs: Costs,
+    segment: slice | Sequence[slice] = slice(None),
+    *,
+    bars_per_year: float,
+) -> Scores:
+    """Return the metrics of every candidate, as `run_backtest` of its positions would give them.
+
+    Parameters
+    ----------
+    bars : Bars
+        All bars: those before a segment warm the indicators up.
+    family : ScorableFamily
+        Makes positions; families of one indicator and thresholds are scored fastest.
+    parameters : ndarray of shape (n_candidates, n_parameters)
+        In the order of `family.parameters`.
+    costs : Costs
+        Fee and slippage per side.
+    segment : slice or sequence of slices
+        Bars to score, step 1. Positions are decided on all bars up to their own; each segment starts flat
+        with an equity of 1.
+    bars_per_year : float
+        For the Sharpe ratio and the turnover, > 0.
+
+    Returns
+    -------
+    Scores
+        Equal to `run_backtest(bars[segment], positions[segment], costs).metrics` to 1e-10 relative.
+
+    Raises
+    ------
+    InvalidArgument
+        If a parameter, segment, bar or cost is out of bounds.
+
+    Notes
+    -----
+    No array of bars times candidates exists: memory grows by 96 bytes per candidate and segment.
+    Deterministic: no threads, and sums in a fixed order.
+    """
+    check_bars(bars)
+    check_bars_per_year(bars_per_year)
+    table = family.validate_table(parameters, len(bars))
+    folds = _folds(segment, len(bars))
+    sums = np.zeros((table.shape[0], folds.shape[0], kernels.N_SUMS))
+    market = _Market(bars, costs, folds)
+    if isinstance(family, ThresholdScorable):
+        _score_thresholds(market, family, table, [parameter.name for parameter in family.parameters], sums)
+    else:
+        _score_positions(market, family, table, sums)
+    scores = _finish(sums, folds, bars_per_year)
+    for candidate, fold in _doubtful(sums, folds):
+        positions = family.compute_positions(bars, _values(family, table[candidate]))
+        metrics = _ledger_metrics(market, positions, fold, bars_per_year)
+        for name, column in scores.items():
+            column[candidate, fold] = _number(getattr(metrics, name))
+    n_trades = scores.pop("n_trades").astype(np.int64)
+    shape = (len(table),) if isinstance(segment, slice) else (len(table), len(folds))
+    return Scores(
+        n_trades=n_trades.reshape(shape), **{name: score.reshape(shape) for name, score in scores.items()}
+    )
+
+
+class _Market:
+    """Bars prepared once for all candidates."""
+
+    def __init__(self, bars: Bars, costs: Costs, folds: IntArray) -> None:
+        self.bars, self.costs, self.folds = bars, costs, folds
+        self.close = np.ascontiguousarray(bars.close)
+        self.rows = kernels.market_rows_nb(bars.open, self.close)
+        self.blocks = kernels.block_extremes_nb(self.close)
+        self.n_words = (len(bars) + WORD_BITS - 1) // WORD_BITS
+
+
+def _folds(segment: slice | Sequence[slice], n_bars: int) -> IntArray:
+    slices = [segment] if isinstance(segment, slice) else list(segment)
+    if not slices:
+        raise InvalidArgument("segment should hold at least 1 slice, holds 0")
+    folds = np.empty((len(slices), 2), dtype=np.int64)
+    for row, part in enumerate(slices):
+        start, stop, step = part.indices(n_bars)
+        if step != 1 or stop <= start:
+            raise InvalidArgument(f"segment should hold at least 1 of {n_bars} bars with step 1, is {part}")
+        folds[row] = start, stop
+    return folds
+
+
+def _score_thresholds(
+    market: _Market, family: ThresholdScorable, table: FloatArray, names: Sequence[str], sums: FloatArray
+) -> None:
+    thresholds = np.ascontiguousarray(family.thresholds(table), dtype=np.float64)
+    overlapping = thresholds[:, ENTER_SHORT] > thresholds[:, ENTER_LONG]
+    if overlapping.any():
+        row = thresholds[overlapping.argmax()]
+        raise InvalidArgument(
+            f"threshold for short should be <= that for long, {row[ENTER_LONG]}, is {row[ENTER_SHORT]}"
+        )
+    columns = [names.index(name) for name in family.indicator_parameters]
+    padded = np.full(market.n_words * WORD_BITS, np.nan)
+    n_bars = len(market.bars)
+    for settings, members in _groups(table[:, columns]):
+        padded[:n_bars] = family.indicator(market.bars, settings)
+        kernels.score_thresholds_nb(
+            market.rows,
+            market.close,
+            market.blocks,
+            padded,
+            _has_late_nan(padded[:n_bars]),
+            thresholds,
+            members,
+            market.folds,
+            market.costs.fee,
+            market.costs.slippage,
+            sums,
+        )
+
+
+def _groups(settings: FloatArray) -> Iterator[tuple[list[float], IntArray]]:
+    """Yield each distinct row with the candidates that have it, in ascending order."""
+    if settings.shape[1] == 0 or settings.shape[0] == 0:
+        if settings.shape[0]:
+            yield [], np.arange(settings.shape[0])
+        return
+    distinct, inverse = np.unique(settings, axis=0, return_inverse=True)
+    by_group = np.argsort(inverse, kind="stable")
+    ends = np.cumsum(np.bincount(inverse, minlength=len(distinct)))
+    for row, members in zip(distinct, np.split(by_group, ends[:-1]), strict=True):
+        yield [float(setting) for setting in row], members
+
+
+def _has_late_nan(indicator: FloatArray) -> bool:
+    missing = np.isnan(indicator)
+    first = int(missing.argmin())
+    return bool(missing[first:].any() and not missing.all())
+
+
+def _score_positions(market: _Market, family: ScorableFamily, table: FloatArray, sums: FloatArray) -> None:
+    """Score positions of each candidate in turn; those that are fractions are left to the ledger."""
+    longs = np.empty(market.n_words, dtype=np.uint64)
+    shorts = np.empty(market.n_words, dtype=np.uint64)
+    for candidate, row in enumerate(table):
+        positions = family.compute_positions(market.bars, _values(family, row))
+        targets = check_positions(positions, len(market.bars))
+        if not pack_positions_nb(targets, longs, shorts):
+            sums[candidate, :, kernels.NEEDS_LEDGER] = 1.0
+            continue
+        for fold, (start, stop) in enumerate(market.folds):
+            kernels.score_bits_nb(
+                market.rows,
+                market.close,
+                market.blocks,
+                longs,
+                shorts,
+                start,
+                stop,
+                market.costs.fee,
+                market.costs.slippage,
+                sums[candidate, fold],
+            )
+
+
+
+
+def _values(family: ScorableFamily, row: FloatArray) -> dict[str, float]:
+    return {p.name: float(value) for p, value in zip(family.parameters, row, strict=True)}
+
+
+def _variance(sums: FloatArray, n_returns: IntArray) -> FloatArray:
+    squares = sums[:, :, kernels.RETURN_SQUARES]
+    return (squares - sums[:, :, kernels.RETURN_SUM] ** 2 / n_returns) / np.maximum(n_returns - 1, 1)
+
+
+def _finish(sums: FloatArray, folds: IntArray, bars_per_year: float) -> dict[str, FloatArray]:
+    """Return the arrays of `Scores` by name, shape (n_candidates, n_folds)."""
+    n_bars = folds[:, 1] - folds[:, 0]
+    n_returns = np.maximum(n_bars - 1, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviation = np.sqrt(_variance(sums, n_returns))
+        sharpe = sums[:, :, kernels.RETURN_SUM] / n_returns / deviation * math.sqrt(bars_per_year)
+        n_closed, lost = sums[:, :, kernels.N_CLOSED], sums[:, :, kernels.LOST]
+        profit = sums[:, :, kernels.WON] - lost
+        return {
+            "sharpe_ratio": np.where((n_bars > MIN_OBSERVATIONS) & (deviation > 0), sharpe, np.nan),
+            "total_return": np.where(n_bars > 1, sums[:, :, kernels.FINAL_EQUITY] - 1.0, np.nan),
+            "max_drawdown": sums[:, :, kernels.DEEPEST].copy(),
+            "win_rate": sums[:, :, kernels.N_WON] / n_closed,
+            "n_trades": n_closed.copy(),
+            "profit_factor": np.where(lost > 0, sums[:, :, kernels.WON] / lost, np.nan),
+            "expectancy": profit / n_closed,
+            "exposure": sums[:, :, kernels.HELD] / n_bars,
+            "turnover": np.where(
+                n_bars > 1, sums[:, :, kernels.TRADED] * bars_per_year / n_returns, np.nan
+            ),
+            "costs_paid": sums[:, :, kernels.COSTS].copy(),
+        }
+
+
+def _doubtful(sums: FloatArray, folds: IntArray) -> list[tuple[int, int]]:
+    """Return (candidate, fold) pairs whose closed forms may have lost digits or do not hold."""
+    n_returns = np.maximum(folds[:, 1] - folds[:, 0] - 1, 1)
+    squares = sums[:, :, kernels.RETURN_SQUARES]
+    spread = _variance(sums, n_returns)
+    is_thin = (squares > 0) & (
+        (spread * n_returns < MIN_VARIANCE_SHARE * squares) | (spread < MIN_DEVIATION**2)
+    )
+    is_odd = (sums[:, :, kernels.NEEDS_LEDGER] > 0) | ~np.isfinite(sums).all(axis=2)
+    return [(int(row), int(column)) for row, column in np.argwhere(is_thin | is_odd)]
+
+
+def _ledger_metrics(market: _Market, positions: FloatArray, fold: int, bars_per_year: float) -> Metrics:
+    window = slice(int(market.folds[fold, 0]), int(market.folds[fold, 1]))
+    result = run_backtest(
+        market.bars[window], positions[window], market.costs, bars_per_year=bars_per_year
+    )
+    return compute_metrics(result, with_interval=False)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+SCORE_NAMES = tuple(field.name for field in fields(Scores))

@@ -63,7 +63,7 @@ def student_t(sums: CellSums, min_occurrences: int) -> tuple[IntArray, FloatArra
     return cells, t, 2 * stdtr(n - 1, -np.abs(t))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_cells_nb(  # type: ignore[no-untyped-def]
     log_open, words, volatility, calm, busy, n_gaps, horizon, start, stop, end,
     n, total, squares, last_kept, base,

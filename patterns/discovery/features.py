@@ -6,11 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
+from patterns.discovery.outcomes import gap_counts
 from patterns.discovery.pattern import Pattern, RegimeCuts, Shape
-from patterns.discovery.regimes import MarketState, classify, market_state
-from patterns.discovery.words import compute_words
+from patterns.discovery.regimes import MarketState, RegimeArray, classify, market_state
+from patterns.discovery.words import WordArray, compute_words
 from trainingday.bars import Bars
-from trainingday.typing import BoolArray, IntArray
+from trainingday.typing import BoolArray, FloatArray, IntArray
 
 
 class Features:
@@ -21,26 +22,38 @@ class Features:
 
     def __init__(self, bars: Bars) -> None:
         self.bars = bars
-        self._words: dict[Shape, IntArray] = {}
-        self._regimes: dict[tuple[str, tuple[float, float] | None], IntArray] = {}
+        # Base rates already counted, by segment, trade and costs; see `sightings.base_rate`.
+        self.base_rates: dict[tuple[float, ...], object] = {}
+        self._words: dict[Shape, WordArray] = {}
+        self._regimes: dict[tuple[str, tuple[float, float] | None], RegimeArray] = {}
 
     @cached_property
     def state(self) -> MarketState:
         return market_state(self.bars)
 
-    def words(self, shape: Shape) -> IntArray:
+    @cached_property
+    def log_open(self) -> FloatArray:
+        log_open: FloatArray = np.log(self.bars.open)
+        return log_open
+
+    @cached_property
+    def n_gaps(self) -> IntArray:
+        """Return the number of gaps up to each bar: equal at two bars if none lies between."""
+        return gap_counts(self.bars)
+
+    def words(self, shape: Shape) -> WordArray:
         """Return `compute_words`, shape (n_bars,)."""
         if shape not in self._words:
             self._words[shape] = compute_words(self.bars, shape)
         return self._words[shape]
 
-    def regimes(self, cuts: RegimeCuts) -> tuple[IntArray, IntArray]:
+    def regimes(self, cuts: RegimeCuts) -> tuple[RegimeArray, RegimeArray]:
         """Return the volatility and the volume regime at each bar, shape (n_bars,) each, -1 for none."""
         return self._regime("volatility", cuts.volatility), self._regime("volume", cuts.volume)
 
     def occurrences(self, pattern: Pattern) -> BoolArray:
         """Return whether the pattern is seen at each bar's close, shape (n_bars,)."""
-        is_seen = self.words(pattern.shape) == pattern.word
+        is_seen: BoolArray = self.words(pattern.shape) == pattern.word
         if pattern.volatility is not None:
             is_seen &= self._regime("volatility", pattern.cuts.volatility) == pattern.volatility
         if pattern.volume is not None:
@@ -49,7 +62,7 @@ class Features:
         is_seen &= np.isfinite(self.state.volatility)
         return is_seen
 
-    def _regime(self, name: str, cuts: tuple[float, float] | None) -> IntArray:
+    def _regime(self, name: str, cuts: tuple[float, float] | None) -> RegimeArray:
         if (name, cuts) not in self._regimes:
             self._regimes[name, cuts] = classify(getattr(self.state, name), cuts)
         return self._regimes[name, cuts]

@@ -10,7 +10,6 @@ import numpy as np
 from patterns.discovery.cells import CELLS_PER_WORD, CellSums, add_cells_nb, student_t
 from patterns.discovery.features import Features
 from patterns.discovery.options import MiningOptions, Progress, Segments
-from patterns.discovery.outcomes import gap_counts
 from patterns.discovery.pattern import LONG, SHORT, Pattern, RegimeCuts, Shape
 from patterns.discovery.rates import adjusted_p_values
 from patterns.discovery.regimes import tercile_cuts
@@ -182,9 +181,6 @@ def _test_all(
     cuts: RegimeCuts,
     report: Progress,
 ) -> Iterator[_Tested]:
-    bars = features.bars
-    log_open = np.log(bars.open)
-    n_gaps = gap_counts(bars)
     calm, busy = features.regimes(cuts)
     n_steps = len(options.shapes) * len(options.horizons) * sum(stop - start for start, stop in bounds)
     n_done = 0
@@ -197,7 +193,7 @@ def _test_all(
                     report(0.9 * n_done / n_steps, f"windows of {shape.window}, horizon {horizon}")
                     last = min(chunk + _CHUNK, stop)
                     add_cells_nb(
-                        log_open, words, features.state.volatility, calm, busy, n_gaps, horizon,
+                        features.log_open, words, features.state.volatility, calm, busy, features.n_gaps, horizon,
                         chunk, last, stop, sums.n, sums.total, sums.squares, sums.last_kept, sums.base,
                     )  # fmt: skip
                     n_done += last - chunk

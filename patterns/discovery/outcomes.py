@@ -51,7 +51,8 @@ def scaled_outcomes(forward: FloatArray, volatility: FloatArray, horizon: int) -
     forward : ndarray of shape (n_bars,), from `forward_log_returns`
     volatility : ndarray of shape (n_bars,), per bar, known at the decision; NaN where undefined
     """
-    return forward / (volatility * np.sqrt(horizon))
+    scaled: FloatArray = forward / (volatility * np.sqrt(horizon))
+    return scaled
 
 
 def thin_mask(is_occurrence: BoolArray, horizon: int, last_kept: int | None = None) -> IntArray:
@@ -64,10 +65,11 @@ def thin_mask(is_occurrence: BoolArray, horizon: int, last_kept: int | None = No
     """
     occurrences = np.flatnonzero(is_occurrence)
     start = -horizon if last_kept is None else last_kept
-    return occurrences[_thin_nb(occurrences, horizon, start)]
+    kept: IntArray = occurrences[_thin_nb(occurrences, horizon, start)]
+    return kept
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
+@njit(cache=True, nogil=True)
 def _thin_nb(occurrences, horizon, last):  # type: ignore[no-untyped-def]
     is_kept = np.zeros(occurrences.shape[0], dtype=np.bool_)
     for i in range(occurrences.shape[0]):

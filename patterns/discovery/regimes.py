@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from patterns.discovery.pattern import RegimeCuts
 from trainingday.bars import Bars
-from trainingday.typing import FloatArray, IntArray
+from trainingday.typing import FloatArray
 
+RegimeArray = NDArray[np.int8]
 VOLATILITY_BARS = 50
 VOLUME_BARS = 50
 LONG_VOLUME_BARS = 500
@@ -62,7 +64,7 @@ def tercile_cuts(state: MarketState, train: slice, *, has_volume: bool = True) -
     )
 
 
-def classify(values: FloatArray, cuts: tuple[float, float] | None) -> IntArray:
+def classify(values: FloatArray, cuts: tuple[float, float] | None) -> RegimeArray:
     """Return the regime 0, 1 or 2 of each value, -1 where undefined; ndarray of shape (n_bars,), int8."""
     regimes = np.full(values.shape[0], NO_REGIME, dtype=np.int8)
     if cuts is not None:
@@ -79,7 +81,7 @@ def _terciles(values: FloatArray) -> tuple[float, float] | None:
     return (float(low), float(high)) if low < high else None
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _volatility_nb(log_close, gap_before, n_returns, volatility):  # type: ignore[no-untyped-def]
     """Rolling sums, started afresh every 1,000 bars so that rounding does not add up."""
     total, squares = 0.0, 0.0
@@ -107,7 +109,7 @@ def _volatility_nb(log_close, gap_before, n_returns, volatility):  # type: ignor
             volatility[bar] = np.sqrt(spread / (n_returns - 1))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _relative_volume_nb(volume, short, long, ratio):  # type: ignore[no-untyped-def]
     recent, past = 0.0, 0.0
     for bar in range(volume.shape[0]):

@@ -8,7 +8,7 @@ import numpy as np
 
 from patterns.discovery.features import Features
 from patterns.discovery.options import MiningOptions, bounds_of
-from patterns.discovery.outcomes import forward_log_returns, thin_mask
+from patterns.discovery.outcomes import forward_log_returns, scaled_outcomes, thin_mask
 from patterns.discovery.pattern import Pattern
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
@@ -95,14 +95,14 @@ def find_sightings(
     is_seen = features.occurrences(pattern)[start:stop]
     previous = None if last_kept is None else last_kept - start
     kept = start + thin_mask(is_seen, pattern.horizon, previous)
-    forward = segment_outcomes(bars, start, stop, pattern.horizon)[kept - start]
-    scale = features.state.volatility[kept] * np.sqrt(pattern.horizon)
+    forward = _outcomes_at(features, kept, stop, pattern.horizon)
+    scaled = scaled_outcomes(forward, features.state.volatility[kept], pattern.horizon)
     net = net_returns(forward, pattern.direction, options.cost_per_side)
     exit_bar = kept + 1 + pattern.horizon
     with np.errstate(invalid="ignore"):
         is_success = net > options.success_threshold
     return Sightings(
-        kept, kept + 1, exit_bar, np.isfinite(forward), exit_bar >= stop, forward, forward / scale, net,
+        kept, kept + 1, exit_bar, np.isfinite(forward), exit_bar >= stop, forward, scaled, net,
         is_success,
     )  # fmt: skip
 
@@ -120,7 +120,17 @@ def base_rate(
     options = options or MiningOptions()
     features = features_of(bars, features)
     start, stop = bounds_of(segment, len(bars))
-    forward = segment_outcomes(bars, start, stop, horizon)
+    key = (start, stop, horizon, direction, options.cost_per_side, options.success_threshold)
+    stored = features.base_rates.get(key)
+    if not isinstance(stored, BaseRate):
+        stored = features.base_rates[key] = _count_base(features, start, stop, horizon, direction, options)
+    return stored
+
+
+def _count_base(
+    features: Features, start: int, stop: int, horizon: int, direction: int, options: MiningOptions
+) -> BaseRate:
+    forward = forward_log_returns(features.bars[start:stop], horizon)
     volatility = features.state.volatility[start:stop]
     known = np.isfinite(forward) & np.isfinite(volatility)
     if not known.any():
@@ -130,7 +140,7 @@ def base_rate(
     return BaseRate(
         int(known.sum()),
         float((net > options.success_threshold).mean()),
-        float((forward / (volatility[known] * np.sqrt(horizon))).mean()),
+        float(scaled_outcomes(forward, volatility[known], horizon).mean()),
         float(net.mean()),
     )
 
@@ -141,9 +151,13 @@ def net_returns(forward: FloatArray, direction: int, cost_per_side: float) -> Fl
     return result
 
 
-def segment_outcomes(bars: Bars, start: int, stop: int, horizon: int) -> FloatArray:
-    """Return forward log returns of bars start..stop, shape (stop - start,), blind to what follows."""
-    return forward_log_returns(bars[start:stop], horizon)
+def _outcomes_at(features: Features, decision_bar: IntArray, stop: int, horizon: int) -> FloatArray:
+    """Return the forward log return from each decision bar; NaN if it ends at `stop` or crosses a gap."""
+    exit_bar = np.minimum(decision_bar + 1 + horizon, stop - 1)
+    forward = features.log_open[exit_bar] - features.log_open[np.minimum(decision_bar + 1, stop - 1)]
+    is_broken = features.n_gaps[exit_bar] != features.n_gaps[decision_bar]
+    forward[is_broken | (decision_bar + 1 + horizon >= stop)] = np.nan
+    return forward
 
 
 def features_of(bars: Bars, features: Features | None) -> Features:

@@ -6,12 +6,14 @@ from statistics import NormalDist
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from patterns.discovery.pattern import Shape
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
-from trainingday.typing import BoolArray, FloatArray, IntArray
+from trainingday.typing import BoolArray, FloatArray
 
+WordArray = NDArray[np.int16]
 NO_WORD = -1
 # Windows per block: its sums stay in the first-level cache, and re-centring keeps rounding small.
 _BLOCK = 1024
@@ -24,7 +26,7 @@ def breakpoints(n_letters: int) -> FloatArray:
     return np.array([NormalDist().inv_cdf(k / n_letters) for k in range(1, n_letters)])
 
 
-def compute_words(bars: Bars, shape: Shape | None = None) -> IntArray:
+def compute_words(bars: Bars, shape: Shape | None = None) -> WordArray:
     """Return the word of the window that ends at each bar.
 
     The window's closes are brought to mean 0 and standard deviation 1 (ddof 0) and averaged by
@@ -50,7 +52,7 @@ def compute_words(bars: Bars, shape: Shape | None = None) -> IntArray:
     return words_of(bars.close, bars.gap_before, shape or Shape())
 
 
-def words_of(close: FloatArray, gap_before: BoolArray, shape: Shape) -> IntArray:
+def words_of(close: FloatArray, gap_before: BoolArray, shape: Shape) -> WordArray:
     """Return `compute_words` for plain arrays.
 
     Raises
@@ -74,7 +76,7 @@ def words_of(close: FloatArray, gap_before: BoolArray, shape: Shape) -> IntArray
     return words
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _exact_word_nb(close, first, window, n_segments, cuts):  # type: ignore[no-untyped-def]
     """Word of one window by two passes."""
     length = window // n_segments
@@ -98,7 +100,7 @@ def _exact_word_nb(close, first, window, n_segments, cuts):  # type: ignore[no-u
     return word
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _words_nb(close, gap_before, window, n_segments, cuts, words):  # type: ignore[no-untyped-def]
     n_bars = close.shape[0]
     length = window // n_segments

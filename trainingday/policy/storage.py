@@ -1,4 +1,4 @@
-"""A policy network as an artefact, and back."""
+"""A trained policy as an artefact, and back: one network, or an ensemble of several."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from trainingday.exceptions import ArtifactRejected, InvalidArgument
+from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.network import PolicyNetwork
 from trainingday.policy.observation import FEATURE_VERSION
 from trainingday.typing import JSONDict
 
-POLICY_KEYS = frozenset({"kind", "activation", "observation", "feature_version", "net_arch"})
+POLICY_KEYS = frozenset({"members", "feature_version"})
 
 
 class Store(Protocol):
@@ -23,23 +24,34 @@ class Store(Protocol):
     def load(self, name: str) -> tuple[JSONDict, dict[str, NDArray[Any]]]: ...
 
 
-def save_policy(store: Store, network: PolicyNetwork, manifest_extra: JSONDict) -> str:
-    """Store a policy network; return the artefact's name."""
+def save_policy(store: Store, policy: PolicyEnsemble | PolicyNetwork, manifest_extra: JSONDict) -> str:
+    """Store a policy; return the artefact's name. One network is an ensemble of one."""
     clash = POLICY_KEYS & manifest_extra.keys()
     if clash:
         raise InvalidArgument(f"manifest_extra should not set {sorted(clash)}")
+    members = policy.members if isinstance(policy, PolicyEnsemble) else (policy,)
+    arrays = {
+        f"member_{index}_{name}": array
+        for index, member in enumerate(members)
+        for name, array in member.arrays().items()
+    }
     manifest = {
         **manifest_extra,
-        "kind": network.kind.value,
-        "activation": network.activation.value,
-        "observation": network.observation,
         "feature_version": FEATURE_VERSION,
-        "net_arch": list(network.net_arch),
+        "members": [
+            {
+                "kind": member.kind.value,
+                "activation": member.activation.value,
+                "observation": member.observation,
+                "net_arch": list(member.net_arch),
+            }
+            for member in members
+        ],
     }
-    return store.save(network.arrays(), manifest)
+    return store.save(arrays, manifest)
 
 
-def load_policy(store: Store, name: str) -> tuple[JSONDict, PolicyNetwork]:
+def load_policy(store: Store, name: str) -> tuple[JSONDict, PolicyEnsemble]:
     """Return manifest and policy of an artefact.
 
     Raises
@@ -53,11 +65,19 @@ def load_policy(store: Store, name: str) -> tuple[JSONDict, PolicyNetwork]:
             f"artefact {name[:12]}: features version {manifest.get('feature_version')}, need {FEATURE_VERSION}"
         )
     try:
-        network = PolicyNetwork.from_arrays(
-            manifest["kind"], manifest["activation"], arrays, manifest["observation"]
-        )
-    except (KeyError, ValueError) as error:
+        members = [_member(index, part, arrays) for index, part in enumerate(manifest["members"])]
+        policy = PolicyEnsemble(tuple(members))
+    except (KeyError, TypeError, ValueError) as error:
         raise ArtifactRejected(f"artefact {name[:12]}: no policy: {error}") from error
-    if list(network.net_arch) != manifest.get("net_arch"):
-        raise ArtifactRejected(f"artefact {name[:12]}: net_arch differs from the manifest's")
-    return manifest, network
+    if sum(len(member.arrays()) for member in members) != len(arrays):
+        raise ArtifactRejected(f"artefact {name[:12]}: holds arrays of no member")
+    return manifest, policy
+
+
+def _member(index: int, part: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> PolicyNetwork:
+    prefix = f"member_{index}_"
+    own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    network = PolicyNetwork.from_arrays(part["kind"], part["activation"], own, part["observation"])
+    if list(network.net_arch) != part["net_arch"]:
+        raise ValueError(f"net_arch of member {index} should be {part['net_arch']}, is {network.net_arch}")
+    return network

@@ -71,9 +71,12 @@ def read_bars(path: Path) -> Bars:
         If the file is missing, damaged or not a dataset file.
     """
     try:
-        table = pq.read_table(path, memory_map=True, schema=SCHEMA, partitioning=None)
+        with pq.ParquetFile(path, memory_map=True) as file:
+            table = file.read(use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise ArtifactRejected(f"dataset file {path.name} cannot be read: {error}") from error
+    if not table.schema.equals(SCHEMA):
+        raise ArtifactRejected(f"dataset file {path.name} should hold columns {SCHEMA.names}")
     columns = [_as_numpy(table.column(name)) for name in SCHEMA.names]
     return Bars(*columns[:6], columns[6].astype(np.bool_))
 

@@ -1,0 +1,235 @@
+"""Times: one format per column, epoch units by size, zones stated or assumed, nothing guessed."""
+
+from __future__ import annotations
+
+import zoneinfo
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainingday.exceptions import ImportRefused, InvalidArgument
+from trainingday.markets.importers.faults import RowFaults
+from trainingday.markets.importers.formats import (
+    FAMILIES,
+    SECOND_US,
+    Family,
+    day_month_parts,
+    matches,
+    parse_family,
+)
+from trainingday.markets.importers.options import ImportOptions
+from trainingday.markets.importers.values import is_text
+from trainingday.markets.quality import Finding
+from trainingday.typing import FloatArray, IntArray
+
+DAY_US = 86_400 * SECOND_US
+LATEST_US = 253_402_300_800 * SECOND_US  # year 10000
+EARLIEST_US = -5_364_662_400 * SECOND_US  # year 1800
+# An epoch number's size gives its unit: seconds until the year 5138, milliseconds until then, and so on.
+UNITS = (("s", 0.0, 1e6), ("ms", 1e11, 1e3), ("us", 1e14, 1.0), ("ns", 1e17, 1e-3))
+MIDNIGHT_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """Times as microseconds UTC, and how they were read; faulty rows hold 0."""
+
+    micros: IntArray
+    time_format: str
+    unit: str | None
+    zone: str
+    moves_with_dst: bool
+    findings: tuple[Finding, ...] = ()
+
+
+def parse_stamps(
+    column: pa.ChunkedArray,
+    faults: RowFaults,
+    options: ImportOptions,
+    *,
+    stated_zone: str | None,
+    now_us: int,
+) -> Stamps:
+    """Return the column's times; marks faulty rows.
+
+    Raises
+    ------
+    ImportRefused
+        `ambiguous_date_order`, `ambiguous_zone`, `ambiguous_local_time`, `date_missing` or `column_type`
+        where the whole column cannot be read without being told more.
+    """
+    stamps = (
+        _parse_text(column, faults, options) if is_text(column) else _parse_typed(column, faults, options)
+    )
+    if stamps.zone == "naive":
+        stamps = _place(stamps, faults, options, stated_zone)
+    micros = stamps.micros
+    faults.mark((micros >= LATEST_US) | (micros < EARLIEST_US), "bad_timestamp")
+    faults.mark(micros > now_us + DAY_US, "timestamp_in_future")
+    return stamps
+
+
+def _parse_text(column: pa.ChunkedArray, faults: RowFaults, options: ImportOptions) -> Stamps:
+    quick = _parse_quickly(column)
+    if quick is not None:
+        return quick
+    column = pc.utf8_trim(column, " \t")
+    family, is_member = _choose_family(column, faults)
+    if family.has_named_zone:
+        raise ImportRefused(
+            "ambiguous_zone",
+            "zone abbreviations such as CET or EST name several offsets; write offsets such as +01:00",
+        )
+    if family.is_epoch:
+        numbers = pc.cast(pc.if_else(pa.array(is_member), column, pa.scalar("0")), pa.float64()).to_numpy()
+        return _from_epoch(np.asarray(numbers), is_member, options)
+    day_first = _day_first(column, family, options) if "(?P<a>" in family.pattern else None
+    wall, is_valid, offset = parse_family(column, family, day_first)
+    faults.mark(~is_valid, "bad_timestamp")
+    micros = np.where(is_valid, wall - offset, 0)
+    moves = bool(family.is_zoned and np.unique(offset[is_valid]).size > 1)
+    name = family.name
+    if day_first is not None:
+        name = "day/month/year" if day_first else "month/day/year"
+    return Stamps(micros, name, None, "offset in the file" if family.is_zoned else "naive", moves)
+
+
+def _parse_quickly(column: pa.ChunkedArray) -> Stamps | None:
+    """Return ISO 8601 columns through Arrow's strict parser, None for any other column."""
+    first = column[0].as_py() if len(column) else ""
+    if len(first) < 8 or first[4:5] != "-":
+        return None
+    try:
+        micros = pc.cast(pc.cast(column, pa.timestamp("us", "UTC")), pa.int64()).to_numpy()
+        tails = pc.unique(pc.utf8_slice_codeunits(column, -6, None))
+        offsets = {tail for tail in tails.to_pylist() if tail[0] in "+-"} if len(tails) < 1000 else set()
+        return Stamps(np.asarray(micros), "ISO 8601", None, "offset in the file", len(offsets) > 1)
+    except pa.ArrowInvalid:
+        pass
+    try:
+        micros = pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64()).to_numpy()
+        return Stamps(np.asarray(micros), "ISO 8601", None, "naive", False)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _choose_family(column: pa.ChunkedArray, faults: RowFaults) -> tuple[Family, np.ndarray]:
+    """Return the format of most rows and which rows have it; rows of another are marked."""
+    found: list[tuple[Family, np.ndarray]] = []
+    for family in FAMILIES:
+        mask = matches(column, family)
+        found.append((family, mask))
+        if mask.all():
+            break
+    family, is_member = max(found, key=lambda pair: int(pair[1].sum()))
+    if not is_member.any():
+        faults.mark(~is_member, "bad_timestamp")
+        faults.refuse_first()
+    for other, mask in found:
+        if other is not family:
+            faults.mark(mask & ~is_member, "mixed_timestamp_formats")
+    faults.mark(~is_member, "bad_timestamp")
+    return family, is_member
+
+
+def _day_first(column: pa.ChunkedArray, family: Family, options: ImportOptions) -> bool:
+    if options.day_first is not None:
+        return options.day_first
+    first, second = day_month_parts(column, family)
+    n_day_first, n_month_first = int((first > 12).sum()), int((second > 12).sum())
+    if n_day_first == n_month_first:
+        raise ImportRefused(
+            "ambiguous_date_order",
+            f"dates such as {column[0].as_py()[:10]} may be day/month or month/day; say which",
+        )
+    return n_day_first > n_month_first
+
+
+def _parse_typed(column: pa.ChunkedArray, faults: RowFaults, options: ImportOptions) -> Stamps:
+    kind = column.type
+    is_null = pc.is_null(column).to_numpy()
+    faults.mark(is_null, "missing_value")
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        zoned = pa.types.is_timestamp(kind) and kind.tz is not None
+        unit = pa.timestamp("us", kind.tz) if zoned else pa.timestamp("us")
+        micros = pc.cast(pc.cast(column, unit, safe=False), pa.int64()).fill_null(0).to_numpy()
+        return Stamps(np.asarray(micros), str(kind), None, "offset in the file" if zoned else "naive", False)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        numbers = pc.cast(column, pa.float64(), safe=False).fill_null(0).to_numpy()
+        is_finite = np.isfinite(numbers)
+        faults.mark(~is_finite, "bad_timestamp")
+        return _from_epoch(np.where(is_finite, numbers, 0.0), is_finite, options)
+    raise ImportRefused("column_type", f"the time column should hold times, holds {str(kind)[:60]}")
+
+
+def _from_epoch(numbers: FloatArray, is_member: np.ndarray, options: ImportOptions) -> Stamps:
+    """Return epoch numbers as microseconds, each by the unit of its size."""
+    largest = float(np.abs(numbers[is_member]).max(initial=0.0))
+    if largest < MIDNIGHT_MS and numbers.size > 1:
+        return _from_midnight(numbers, largest, options)
+    micros = np.zeros(numbers.shape[0], dtype=np.int64)
+    used: list[str] = []
+    for index, (unit, low, factor) in enumerate(UNITS):
+        high = UNITS[index + 1][1] if index + 1 < len(UNITS) else np.inf
+        rows = is_member & (np.abs(numbers) >= low) & (np.abs(numbers) < high)
+        if rows.any():
+            scaled = np.clip(numbers[rows] * factor, -9e18, 9e18)
+            micros[rows] = np.rint(scaled).astype(np.int64)
+            used.append(f"{unit} ({int(rows.sum()):,} rows)")
+    findings: tuple[Finding, ...] = ()
+    if len(used) > 1:
+        findings = (
+            Finding(
+                "mixed_epoch_units", f"epoch times in several units: {', '.join(used)}; each was converted"
+            ),
+        )
+    units = "+".join(text.split(" ")[0] for text in used)
+    return Stamps(micros, "epoch", units, "UTC (epoch)", False, findings)
+
+
+def _from_midnight(numbers: FloatArray, largest: float, options: ImportOptions) -> Stamps:
+    if options.on_date is None:
+        raise ImportRefused(
+            "date_missing",
+            "times count from midnight and the file does not say of which day; give the date",
+        )
+    unit, factor = ("ms", 1e3) if largest >= 86_400 else ("s", 1e6)
+    midnight = np.datetime64(options.on_date, "us").astype(np.int64)
+    micros = midnight + np.rint(numbers * factor).astype(np.int64)
+    return Stamps(micros, "since midnight", unit, "naive", False)
+
+
+def _place(stamps: Stamps, faults: RowFaults, options: ImportOptions, stated_zone: str | None) -> Stamps:
+    """Return naive stamps in UTC: in the zone that was given, stated in the file, or assumed."""
+    zone = options.zone or stated_zone
+    if zone is None:
+        finding = Finding("assumed_utc", "times carry no offset; they were read as UTC")
+        findings = (*stamps.findings, finding)
+        return Stamps(stamps.micros, stamps.time_format, stamps.unit, "UTC (assumed)", False, findings)
+    if zone.upper() in {"UTC", "GMT"}:
+        label = "UTC (given)" if options.zone else "UTC (stated in the file)"
+        return Stamps(stamps.micros, stamps.time_format, stamps.unit, label, False, stamps.findings)
+    micros = _localise(stamps.micros, zone, faults)
+    return Stamps(micros, stamps.time_format, stamps.unit, f"{zone} (given)", True, stamps.findings)
+
+
+def _localise(wall: IntArray, zone: str, faults: RowFaults) -> IntArray:
+    """Return wall-clock times of a zone in UTC; times that a clock change skips or repeats are faults."""
+    if zone not in zoneinfo.available_timezones():
+        raise InvalidArgument(f"zone should be an IANA name such as America/New_York, is {zone[:40]!r}")
+    import pandas as pd  # loaded late: web processes that import no file never pay for it
+
+    index = pd.DatetimeIndex(wall.astype("datetime64[us]"))
+    local = index.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    lost = np.asarray(local.isna())
+    if lost.any():
+        faults.mark(lost, "bad_timestamp")
+        row = int(np.flatnonzero(lost)[0])
+        raise ImportRefused(
+            "ambiguous_local_time",
+            f"row {faults.number(row)}: {index[row]} happens twice or never in {zone} (clock change)",
+            row=faults.number(row),
+        )
+    return np.asarray(local.tz_convert("UTC").tz_localize(None).as_unit("us").asi8)

@@ -1,4 +1,14 @@
-from django.urls import URLPattern
+"""Addresses of patterns and their scans."""
+
+from django.urls import include, path
+
+from patterns import views
 
 app_name = "patterns"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("patterns/", views.pattern_list, name="list"),
+    path("patterns/scan/", views.start, name="start"),
+    path("patterns/<int:pk>/", views.detail, name="detail"),
+    path("patterns/scans/<int:pk>/", views.scan, name="scan"),
+    path("api/v1/", include("patterns.api_urls")),
+]

@@ -1,4 +1,17 @@
-from django.urls import URLPattern
+"""Addresses of training sessions, models and reports; the home page is in trainingday/urls.py."""
+
+from django.urls import include, path
+
+from sessions import views
 
 app_name = "sessions"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("sessions/", views.session_list, name="list"),
+    path("sessions/start/", views.start, name="start"),
+    path("sessions/<int:pk>/", views.detail, name="detail"),
+    path("sessions/<int:pk>/report/", views.report, name="report"),
+    path("sessions/<int:pk>/report.json", views.report_json, name="report-json"),
+    path("models/", views.model_list, name="models"),
+    path("models/<int:pk>/", views.model_detail, name="model"),
+    path("api/v1/", include("sessions.api_urls")),
+]

@@ -1,4 +1,15 @@
-from django.urls import URLPattern
+"""Addresses of tournaments and champions."""
+
+from django.urls import include, path
+
+from strategies import views
 
 app_name = "strategies"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("tournaments/", views.tournament_list, name="tournaments"),
+    path("tournaments/start/", views.start, name="start"),
+    path("tournaments/<int:pk>/", views.tournament, name="tournament"),
+    path("champions/", views.champions, name="champions"),
+    path("champions/<slug:slug>/", views.champion, name="champion"),
+    path("api/v1/", include("strategies.api_urls")),
+]

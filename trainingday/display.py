@@ -1,0 +1,89 @@
+"""How numbers, times and small pictures are shown: units at the edge, "–" where undefined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+UNDEFINED = "–"
+MAX_POINTS = 2000
+Value = TypeVar("Value")
+
+
+def is_defined(value: Any) -> bool:
+    """Return whether a value is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """Return a number with a true minus sign, "–" where undefined."""
+    if not is_defined(value):
+        return UNDEFINED
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def signed(value: Any, digits: int = 2) -> str:
+    if not is_defined(value):
+        return UNDEFINED
+    return f"{value:+,.{digits}f}".replace("-", "−")
+
+
+def percent(value: Any, digits: int = 1) -> str:
+    """Return a fraction as a percentage with its sign."""
+    return UNDEFINED if not is_defined(value) else f"{number(value * 100, digits)} %"
+
+
+def significant(value: Any, digits: int = 3) -> str:
+    """Return a number in `digits` significant figures: learning rates, p-values, parameters."""
+    if not is_defined(value):
+        return UNDEFINED if value is None or isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("-", "−")
+
+
+def duration(seconds: Any) -> str:
+    """Return a length of time in its two largest units."""
+    if isinstance(seconds, timedelta):
+        seconds = seconds.total_seconds()
+    if not is_defined(seconds):
+        return UNDEFINED
+    if abs(seconds) < 9.95:
+        return f"{seconds:.1f} s"
+    total = round(abs(seconds))
+    parts = [(total // 86400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "min"), (total % 60, "s")]
+    first = next(i for i, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def moment(value: Any) -> str:
+    """Return a time in UTC to the minute."""
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else UNDEFINED
+
+
+def day_of(microseconds: Any) -> str:
+    """Return the UTC day of a bar stamp in microseconds."""
+    if not is_defined(microseconds):
+        return UNDEFINED
+    return f"{datetime(1970, 1, 1) + timedelta(microseconds=int(microseconds)):%Y-%m-%d}"
+
+
+def thin(values: Sequence[Value], limit: int = MAX_POINTS) -> list[Value]:
+    """Return at most `limit` values, evenly drawn, the first and the last among them."""
+    if len(values) <= limit:
+        return list(values)
+    step = (len(values) - 1) / (limit - 1)
+    return [values[round(i * step)] for i in range(limit)]
+
+
+def sparkline(values: Sequence[Any], width: int = 96, height: int = 22) -> str:
+    """Return the `points` of an SVG polyline; "" with fewer than two defined values."""
+    series = [float(value) for value in thin(list(values), 60) if is_defined(value)]
+    if len(series) < 2:
+        return ""
+    low, high = min(series), max(series)
+    span = (high - low) or 1.0
+    dx, room = (width - 4) / (len(series) - 1), height - 4
+    return " ".join(
+        f"{2 + i * dx:.1f},{2 + room * (1 - (value - low) / span):.1f}" for i, value in enumerate(series)
+    )

@@ -1,0 +1,144 @@
+"""Template filters and small components that every page uses: `{% load display %}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.core.paginator import Page
+from django.template.context import Context
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from trainingday import display
+
+register = template.Library()
+register.filter("duration", display.duration)
+register.filter("day_of", display.day_of)
+
+WHY_UNDEFINED = "Undefined: not measured, or too little data to define it"
+STATE_TONES = {
+    "succeeded": "good", "complete": "good", "confirmed": "good", "champion": "good", "passed": "good",
+    "started": "good", "running": "live", "queued": "wait", "waiting": "wait", "candidate": "wait",
+    "failed": "bad", "pruned": "dim", "cancelled": "dim", "retired": "dim", "rejected": "dim",
+    "baseline": "dim", "not_proven": "warn", "cannot_tell": "warn", "no_exam_left": "warn",
+    "skipped:overlap": "warn",
+}  # fmt: skip
+WORDS = {
+    "not_proven": "not proven",
+    "cannot_tell": "cannot tell",
+    "no_exam_left": "no exam left",
+    "skipped:overlap": "skipped: still active",
+}
+
+
+def _undefined_or(text: str) -> SafeString | str:
+    if text != display.UNDEFINED:
+        return text
+    return format_html('<abbr class="undefined" title="{}">–</abbr>', WHY_UNDEFINED)
+
+
+@register.filter
+def num(value: Any, digits: int = 2) -> SafeString | str:
+    return _undefined_or(display.number(value, digits))
+
+
+@register.filter
+def signed(value: Any, digits: int = 2) -> SafeString | str:
+    return _undefined_or(display.signed(value, digits))
+
+
+@register.filter
+def percent(value: Any, digits: int = 1) -> SafeString | str:
+    return _undefined_or(display.percent(value, digits))
+
+
+@register.filter
+def sig(value: Any, digits: int = 3) -> SafeString | str:
+    return _undefined_or(display.significant(value, digits))
+
+
+@register.filter
+def count(value: Any) -> SafeString | str:
+    return _undefined_or(display.number(value, 0))
+
+
+@register.filter
+def when(value: Any) -> SafeString | str:
+    """A time in UTC; the browser adds how long ago in a tooltip."""
+    if value is None:
+        return _undefined_or(display.UNDEFINED)
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), display.moment(value))
+
+
+@register.filter
+def ago(value: Any) -> SafeString | str:
+    if value is None:
+        return _undefined_or(display.UNDEFINED)
+    seconds = (timezone.now() - value).total_seconds()
+    text = f"{display.duration(seconds)} ago" if seconds >= 0 else f"in {display.duration(-seconds)}"
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>', value.isoformat(), display.moment(value), text
+    )
+
+
+@register.filter
+def badge(state: str) -> SafeString:
+    """A state as a word on its tone; the word carries the meaning, the colour only helps."""
+    if not state:
+        return SafeString(_undefined_or(display.UNDEFINED))
+    tone = STATE_TONES.get(state, "dim")
+    return format_html('<span class="badge badge-{}">{}</span>', tone, WORDS.get(state, state))
+
+
+@register.filter
+def short_hash(value: str) -> SafeString | str:
+    if not value:
+        return _undefined_or(display.UNDEFINED)
+    return format_html('<code title="{}">{}</code>', value, value[:12])
+
+
+@register.filter
+def item(mapping: Any, key: str) -> Any:
+    """Return mapping[key], None where either is absent: reports are tolerant of missing keys."""
+    return mapping.get(key) if isinstance(mapping, dict) else None
+
+
+@register.inclusion_tag("components/sparkline.html")
+def sparkline(values: Any, label: str, tone: str = "validation") -> dict[str, Any]:
+    values = list(values or [])
+    return {"points": display.sparkline(values), "label": label, "tone": tone, "n": len(values)}
+
+
+@register.inclusion_tag("components/nav_link.html", takes_context=True)
+def nav_link(context: Context, name: str, label: str) -> dict[str, Any]:
+    """A link of the main navigation; nothing where the address does not exist."""
+    try:
+        url = reverse(name)
+    except NoReverseMatch:
+        return {"url": ""}
+    path = context["request"].path if "request" in context else ""
+    is_current = path == url if url == "/" else path.startswith(url)
+    return {"url": url, "label": label, "is_current": is_current}
+
+
+@register.inclusion_tag("components/pages.html", takes_context=True)
+def pages(context: Context, page: Page[Any]) -> dict[str, Any]:
+    """Links to the other pages that keep every filter; a permalink for each state of the list."""
+    query = context["request"].GET.copy()
+    query.pop("page", None)
+    return {"page": page, "query": query.urlencode(), "numbers": page.paginator.get_elided_page_range(page.number)}
+
+
+@register.inclusion_tag("components/sort_header.html", takes_context=True)
+def sort_header(context: Context, field: str, label: str) -> dict[str, Any]:
+    """A column header that sorts; a second click turns the order round."""
+    request = context["request"]
+    current = request.GET.get("sort", "")
+    query = request.GET.copy()
+    query.pop("page", None)
+    query["sort"] = f"-{field}" if current == field else field
+    order = {field: "ascending", f"-{field}": "descending"}.get(current, "none")
+    return {"label": label, "query": query.urlencode(), "order": order}

@@ -17,6 +17,8 @@ from patterns.discovery.rates import adjusted_p_values
 from patterns.discovery.sightings import Sightings, base_rate, features_of, find_sightings
 from patterns.discovery.tracking import Record, record_of
 from trainingday.bars import Bars
+from trainingday.stats.multiplicity import benjamini_hochberg
+from trainingday.typing import JSONDict
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ class Confirmation:
     is_confirmed: bool
     reason: str | None
     duplicate_of: str | None
+
+    def as_dict(self) -> JSONDict:
+        """Return the evidence, JSON-safe; `Pattern.from_dict` reads its "pattern"."""
+        return {
+            "pattern": self.pattern.as_dict(),
+            "t": self.t_statistic,
+            "p_value": self.p_value,
+            "q_value": self.q_value,
+            "is_confirmed": self.is_confirmed,
+            "reason": self.reason,
+            "duplicate_of": self.duplicate_of,
+            **self.record.as_dict(),
+        }
 
 
 def confirm(
@@ -73,9 +88,10 @@ def confirm(
         return []
     p_values = np.array([1.0 if each.p_value is None else each.p_value for each in tested])
     q_values = adjusted_p_values(p_values)
+    is_significant = benjamini_hochberg(p_values, options.confirmation_rate)
     graded = [
-        _grade(replace(each, q_value=float(q)), bool(q <= options.confirmation_rate), options)
-        for each, q in zip(tested, q_values, strict=True)
+        _grade(replace(each, q_value=float(q)), bool(significant), options)
+        for each, q, significant in zip(tested, q_values, is_significant, strict=True)
     ]
     return _without_copies(graded, features, segment, options)
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from patterns.discovery.outcomes import gap_counts
+from patterns.discovery.outcomes import BaseRate, gap_counts
 from patterns.discovery.pattern import Pattern, RegimeCuts, Shape
 from patterns.discovery.regimes import MarketState, RegimeArray, classify, market_state
 from patterns.discovery.words import WordArray, compute_words
@@ -23,7 +23,7 @@ class Features:
     def __init__(self, bars: Bars) -> None:
         self.bars = bars
         # Base rates already counted, by segment, trade and costs; see `sightings.base_rate`.
-        self.base_rates: dict[tuple[float, ...], object] = {}
+        self.base_rates: dict[tuple[float, ...], BaseRate] = {}
         self._words: dict[Shape, WordArray] = {}
         self._regimes: dict[tuple[str, tuple[float, float] | None], RegimeArray] = {}
 

@@ -16,7 +16,8 @@ from patterns.discovery.regimes import tercile_cuts
 from patterns.discovery.tracking import Record, record_over
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
-from trainingday.typing import FloatArray, IntArray
+from trainingday.stats.multiplicity import benjamini_hochberg
+from trainingday.typing import FloatArray, IntArray, JSONDict
 
 _CHUNK = 250_000
 
@@ -38,6 +39,16 @@ class PatternCandidate:
     p_value: float
     q_value: float
     record: Record
+
+    def as_dict(self) -> JSONDict:
+        """Return the evidence, JSON-safe; `Pattern.from_dict` reads its "pattern"."""
+        return {
+            "pattern": self.pattern.as_dict(),
+            "t": self.t_statistic,
+            "p_value": self.p_value,
+            "q_value": self.q_value,
+            **self.record.as_dict(),
+        }
 
 
 @dataclass(frozen=True)
@@ -206,7 +217,7 @@ def _select(tested: list[_Tested], options: MiningOptions) -> list[tuple[_Tested
     if not p.size:
         return []
     q = adjusted_p_values(p)
-    is_found = q <= options.false_discovery_rate
+    is_found = benjamini_hochberg(p, options.false_discovery_rate)
     owners = np.concatenate([np.full(group.p.size, i) for i, group in enumerate(tested)])
     cells = np.concatenate([group.cells for group in tested])
     t = np.concatenate([group.t for group in tested])

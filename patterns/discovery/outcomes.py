@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
 from trainingday.typing import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class BaseRate:
+    """What the same trade did on every bar of a segment, pattern or not.
+
+    Attributes
+    ----------
+    n : outcomes.
+    success_rate : share of successes, fraction; None without outcomes.
+    mean_scaled_outcome : mean outcome of the price in volatility units; None without outcomes.
+    mean_net_return : mean return of the position after costs, fraction; None without outcomes.
+    """
+
+    n: int
+    success_rate: float | None
+    mean_scaled_outcome: float | None
+    mean_net_return: float | None
 
 
 def forward_log_returns(bars: Bars, horizon: int) -> FloatArray:

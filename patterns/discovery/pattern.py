@@ -114,12 +114,22 @@ class Pattern:
     def id(self) -> str:
         """Return the stable name: the same pattern found again has the same one, whatever its cuts."""
         shape = self.shape
+        names = f"{self.volatility_name}-{self.volume_name}"
         alphabet = "" if shape.n_letters == 3 else f"a{shape.n_letters}"
-        volatility = "any" if self.volatility is None else f"vol{self.volatility}"
-        volume = "any" if self.volume is None else f"volume{self.volume}"
         direction = "long" if self.direction == LONG else "short"
-        word = shape.letters(self.word)
-        return f"w{shape.window}{alphabet}-{word}-{volatility}-{volume}-h{self.horizon}-{direction}"
+        return f"w{shape.window}{alphabet}-{self.letters}-{names}-h{self.horizon}-{direction}"
+
+    @property
+    def letters(self) -> str:
+        return self.shape.letters(self.word)
+
+    @property
+    def volatility_name(self) -> str:
+        return "any" if self.volatility is None else f"vol{self.volatility}"
+
+    @property
+    def volume_name(self) -> str:
+        return "any" if self.volume is None else f"volume{self.volume}"
 
     def as_dict(self) -> JSONDict:
         """Return what `Pattern.from_dict` needs, JSON-safe."""
@@ -130,8 +140,8 @@ class Pattern:
     def from_dict(cls, stored: JSONDict) -> Pattern:
         """Return the pattern that `as_dict` described."""
         bounds = {
-            name: None if stored["cuts"].get(name) is None else (float(pair[0]), float(pair[1]))
-            for name, pair in ((name, stored["cuts"].get(name)) for name in ("volatility", "volume"))
+            name: None if pair is None else (float(pair[0]), float(pair[1]))
+            for name, pair in stored["cuts"].items()
         }
         return cls.from_id(str(stored["id"]), RegimeCuts(**bounds))
 

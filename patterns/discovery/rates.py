@@ -1,8 +1,6 @@
-"""Rates: the intervals and corrections that patterns are judged by."""
+"""Rates: the smallest false discovery rate at which each test would count."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -10,18 +8,10 @@ from trainingday.typing import FloatArray
 
 
 def adjusted_p_values(p_values: FloatArray) -> FloatArray:
-    """Return Benjamini-Hochberg q-values: p is rejected at rate q where its q-value <= q."""
-    n = p_values.shape[0]
+    """Return Benjamini-Hochberg q-values, shape (n_tests,): a test is a discovery at rates >= its q."""
+    n_tests = p_values.shape[0]
     order = np.argsort(p_values, kind="stable")
-    scaled = p_values[order] * n / np.arange(1, n + 1)
-    adjusted = np.empty(n)
+    scaled = p_values[order] * n_tests / np.arange(1, n_tests + 1)
+    adjusted = np.empty(n_tests)
     adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
     return adjusted
-
-
-def wilson_interval(n_successes: int, n: int, z: float) -> tuple[float, float]:
-    """Return Wilson's score interval for a share of n > 0, with normal quantile z."""
-    share = n_successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)

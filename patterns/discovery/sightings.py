@@ -8,7 +8,7 @@ import numpy as np
 
 from patterns.discovery.features import Features
 from patterns.discovery.options import MiningOptions, bounds_of
-from patterns.discovery.outcomes import forward_log_returns, scaled_outcomes, thin_mask
+from patterns.discovery.outcomes import BaseRate, forward_log_returns, scaled_outcomes, thin_mask
 from patterns.discovery.pattern import Pattern
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
@@ -45,24 +45,6 @@ class Sightings:
 
     def __len__(self) -> int:
         return int(self.decision_bar.shape[0])
-
-
-@dataclass(frozen=True)
-class BaseRate:
-    """What the same trade did on every bar of a segment, pattern or not.
-
-    Attributes
-    ----------
-    n : outcomes.
-    success_rate : share of successes, fraction; None without outcomes.
-    mean_scaled_outcome : mean outcome of the price in volatility units; None without outcomes.
-    mean_net_return : mean return of the position after costs, fraction; None without outcomes.
-    """
-
-    n: int
-    success_rate: float | None
-    mean_scaled_outcome: float | None
-    mean_net_return: float | None
 
 
 def find_sightings(
@@ -121,10 +103,9 @@ def base_rate(
     features = features_of(bars, features)
     start, stop = bounds_of(segment, len(bars))
     key = (start, stop, horizon, direction, options.cost_per_side, options.success_threshold)
-    stored = features.base_rates.get(key)
-    if not isinstance(stored, BaseRate):
-        stored = features.base_rates[key] = _count_base(features, start, stop, horizon, direction, options)
-    return stored
+    if key not in features.base_rates:
+        features.base_rates[key] = _count_base(features, start, stop, horizon, direction, options)
+    return features.base_rates[key]
 
 
 def _count_base(

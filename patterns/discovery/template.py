@@ -11,7 +11,7 @@ from patterns.discovery.pattern import Pattern
 from patterns.discovery.sightings import features_of, find_sightings
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
-from trainingday.typing import FloatArray, IntArray
+from trainingday.typing import FloatArray, IntArray, JSONDict
 
 MAX_WINDOWS = 5_000
 
@@ -35,6 +35,14 @@ class Template:
     high: FloatArray
     n: int
     quantiles: tuple[float, float]
+
+    def as_dict(self) -> JSONDict:
+        """Return the paths as lists, JSON-safe: None where undefined."""
+        paths = {
+            name: [float(value) if np.isfinite(value) else None for value in getattr(self, name)]
+            for name in ("mean", "low", "high")
+        }
+        return {"offset": self.offset.tolist(), **paths, "n": self.n, "quantiles": list(self.quantiles)}
 
 
 def template(

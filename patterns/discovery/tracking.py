@@ -9,14 +9,16 @@ import numpy as np
 
 from patterns.discovery.features import Features
 from patterns.discovery.options import MiningOptions
+from patterns.discovery.outcomes import BaseRate
 from patterns.discovery.pattern import Pattern
-from patterns.discovery.rates import wilson_interval
-from patterns.discovery.sightings import BaseRate, Sightings, base_rate, find_sightings
+from patterns.discovery.sightings import Sightings, base_rate, find_sightings
 from trainingday.bars import Bars
+from trainingday.stats.proportions import wilson_interval
 from trainingday.typing import JSONDict
 
-Z_TWO_SIDED_95 = 1.959963984540054
-Z_ONE_SIDED_95 = 1.6448536269514722
+TWO_SIDED_95 = 0.95
+# The two-sided 90 % interval's lower end is the one-sided 95 % lower bound.
+ONE_SIDED_95 = 0.90
 RECOGNISED = 0.60
 MIN_KNOWN = 100
 MIN_TO_RETIRE = 30
@@ -131,8 +133,8 @@ def record_of(parts: Sequence[Sightings], bases: Sequence[BaseRate]) -> Record:
     n_successes = sum(int(part.is_success.sum()) for part in parts)
     base = _pooled([(each.success_rate, each.n) for each in bases])
     rate = n_successes / n_known if n_known else None
-    interval = wilson_interval(n_successes, n_known, Z_TWO_SIDED_95) if n_known else None
-    floor = wilson_interval(n_successes, n_known, Z_ONE_SIDED_95)[0] if n_known else None
+    interval = wilson_interval(n_successes, n_known, TWO_SIDED_95)
+    bound = wilson_interval(n_successes, n_known, ONE_SIDED_95)
     net = np.concatenate([part.net_return[mask] for part, mask in zip(parts, known, strict=True)])
     scaled = np.concatenate([part.scaled_outcome[mask] for part, mask in zip(parts, known, strict=True)])
     return Record(
@@ -148,7 +150,7 @@ def record_of(parts: Sequence[Sightings], bases: Sequence[BaseRate]) -> Record:
         mean_net_return=float(net.mean()) if n_known else None,
         mean_scaled_outcome=float(scaled.mean()) if n_known else None,
         base_net_return=_pooled([(each.mean_net_return, each.n) for each in bases]),
-        is_strong=floor is not None and base is not None and floor > base,
+        is_strong=bound is not None and base is not None and bound[0] > base,
     )
 
 
@@ -181,7 +183,7 @@ def recognition(out_of_sample: Sequence[Record]) -> Recognition:
     )
     n_sightings = sum(record.n_known for record in out_of_sample)
     n_successes = sum(record.n_successes for record in out_of_sample)
-    interval = wilson_interval(n_successes, n_sightings, Z_TWO_SIDED_95) if n_sightings else None
+    interval = wilson_interval(n_successes, n_sightings, TWO_SIDED_95)
     return Recognition(
         len(out_of_sample),
         n_recognised,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from trainingday.exceptions import InvalidArgument
@@ -78,8 +80,8 @@ def _split_at_random(total: int, n_parts: int, rng: np.random.Generator) -> list
     """Return positive whole numbers that sum to total, every such composition equally likely."""
     if n_parts == 0:
         return []
-    cuts = np.sort(rng.choice(np.arange(1, total), n_parts - 1, replace=False)) if n_parts > 1 else []
-    parts: list[int] = np.diff(np.concatenate(([0], cuts, [total]))).astype(int).tolist()
+    cuts = np.sort(rng.permutation(total - 1)[: n_parts - 1]) + 1
+    parts: list[int] = np.diff(cuts, prepend=0, append=total).tolist()
     return parts
 
 
@@ -88,7 +90,7 @@ def _shuffle_walk(order: IntArray, rng: np.random.Generator) -> list[int]:
     walk: list[int] = order.tolist()
     end = walk[-1]
     exits: dict[int, list[int]] = {sign: [] for sign in set(walk)}
-    for here, there in zip(walk, walk[1:], strict=False):
+    for here, there in pairwise(walk):
         exits[here].append(there)
     final = _draw_final_exits(exits, end, rng)
     for sign, targets in exits.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -34,7 +35,8 @@ class Evaluation:
     diagnostics: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
-Score = Callable[[BreedingFamily, FloatArray], Evaluation]
+FamilyT = TypeVar("FamilyT", bound=BreedingFamily)
+Score = Callable[[FamilyT, FloatArray], Evaluation]
 OnGeneration = Callable[[GenerationStats, tuple[Individual, ...]], None]
 
 
@@ -73,8 +75,8 @@ class Evolution:
 
 
 def evolve(
-    families: Sequence[BreedingFamily],
-    score: Score,
+    families: Sequence[FamilyT],
+    score: Score[FamilyT],
     options: EvolutionOptions,
     *,
     champions: Sequence[PastChampion] = (),
@@ -164,7 +166,7 @@ def _recall(individual: Individual, known: Mapping[str, Individual]) -> Individu
 
 
 def _score_population(
-    population: tuple[Individual, ...], families: Mapping[str, BreedingFamily], score: Score
+    population: tuple[Individual, ...], families: Mapping[str, FamilyT], score: Score[FamilyT]
 ) -> tuple[Individual, ...]:
     """Return the population with every individual scored; equal genomes are scored once."""
     scored = list(population)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class FitnessOptions:
     spread_penalty : float
         Standard deviations over folds that are subtracted from the mean, >= 0.
     min_trades : int
-        Fewer position changes over all folds leave the fitness undefined.
+        Fewer closed trades over all folds leave the fitness undefined.
     """
 
     n_folds: int = 4
@@ -54,7 +55,7 @@ def split_folds(start: int, stop: int, n_folds: int) -> tuple[slice, ...]:
             f"segment should hold >= {FEWEST_FOLD_BARS * n_folds} bars for {n_folds} folds, holds {stop - start}"
         )
     edges = np.linspace(start, stop, n_folds + 1).round().astype(int).tolist()
-    return tuple(slice(low, high) for low, high in zip(edges, edges[1:], strict=False))
+    return tuple(slice(low, high) for low, high in pairwise(edges))
 
 
 def fold_fitness(sharpe_ratios: FloatArray, n_trades: FloatArray, options: FitnessOptions) -> FloatArray:
@@ -65,7 +66,7 @@ def fold_fitness(sharpe_ratios: FloatArray, n_trades: FloatArray, options: Fitne
     sharpe_ratios : ndarray of shape (n_candidates, n_folds)
         Annualised; NaN where undefined.
     n_trades : ndarray of shape (n_candidates,)
-        Trades or position changes over all folds.
+        Closed trades over all folds.
     options : FitnessOptions
         `n_folds` is taken from the array.
 

@@ -140,8 +140,9 @@ def _fill(quotas: FloatArray, limit: FloatArray, weight: FloatArray, n_places: i
         wanted = left * share / share.sum()
         step = np.minimum(np.floor(wanted), limit - filled)
         if step.sum() == 0:
-            # Less than one place each: the family of most merit takes one, the earlier in a tie.
+            # Less than one place each: one to each of the largest remainders, the earlier in a tie.
             step = np.zeros_like(filled)
-            step[np.argmax(wanted)] = 1.0
+            step[np.argsort(-wanted, kind="stable")[: int(left)]] = 1.0
+            step *= is_open
         filled = filled + step
     return filled

@@ -78,3 +78,50 @@ def _two_states(n_bars: int, rng: np.random.Generator, to_high: float, to_low: f
         state = draw >= to_low if state else draw < to_high
         is_high[bar] = state
     return is_high
+
+
+# The planted markets of LEARNING.md: name -> (bars per year, standard deviation of the noise).
+PLANTED = {
+    "ar1_hourly": (8760.0, 0.006),
+    "mixture_hourly": (8760.0, 0.006),
+    "regime_hourly": (8760.0, 0.006),
+    "ar1_daily": (365.0, 0.03),
+    "ou_daily": (365.0, 0.03),
+    "regime_daily": (365.0, 0.03),
+    "ou_slow_hourly": (8760.0, 0.006),
+}
+AUTOREGRESSION = {"ar1_hourly": 0.10, "ar1_daily": 0.20}
+REVERSION = {"mixture_hourly": 0.9, "ou_daily": 0.93, "ou_slow_hourly": 0.9955}
+MIXTURE_SHARE = 0.65
+REGIMES = {"regime_hourly": (0.99, 0.0006), "regime_daily": (0.97, 0.009)}  # stay probability, drift
+
+
+def planted_bars(name: str, n_bars: int, seed: int) -> Bars:
+    """Return bars of a planted market; open equals the close before."""
+    rng = np.random.default_rng(seed)
+    return bars_from_log_returns(planted_returns(name, n_bars, rng), rng, sigma=PLANTED[name][1])
+
+
+def planted_returns(name: str, n_bars: int, rng: np.random.Generator) -> FloatArray:
+    """Return log returns, (n_bars,), of a market with something to learn, by LEARNING.md's generators."""
+    sigma = PLANTED[name][1]
+    noise = sigma * rng.standard_normal(n_bars)
+    if name in AUTOREGRESSION:
+        return _autoregression(noise, AUTOREGRESSION[name])
+    if name in REGIMES:
+        stay, drift = REGIMES[name]
+        signs = np.cumprod(np.where(rng.random(n_bars) < stay, 1.0, -1.0))
+        return drift * signs + noise
+    share = MIXTURE_SHARE if name == "mixture_hourly" else 1.0
+    levels = _autoregression(share * noise, REVERSION[name])
+    walk = np.sqrt(1 - share**2) * sigma * rng.standard_normal(n_bars)
+    return np.diff(levels, prepend=0.0) + walk
+
+
+def _autoregression(noise: FloatArray, coefficient: float) -> FloatArray:
+    values = np.empty(noise.shape[0])
+    previous = 0.0
+    for bar in range(noise.shape[0]):
+        previous = coefficient * previous + noise[bar]
+        values[bar] = previous
+    return values

@@ -50,7 +50,7 @@ class Tournament(Run):
     kind = "tournament"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="+")
-    n_generations = models.PositiveIntegerField(default=1)
+    n_generations = models.PositiveIntegerField(default=1, help_text="Bred after the founders.")
     n_entrants = models.PositiveIntegerField(null=True, blank=True)
     winner = models.ForeignKey(
         Strategy, on_delete=models.PROTECT, null=True, blank=True, related_name="tournaments_won"
@@ -62,6 +62,8 @@ class Tournament(Run):
     history = models.JSONField(
         default=list, blank=True, help_text="Best, median and diversity by generation."
     )
+
+    summary = models.JSONField(default=dict, blank=True, help_text="Winner, controls and what was searched.")
 
     class Meta(Run.Meta):
         db_table = "tournaments"
@@ -114,8 +116,9 @@ class StrategyPerformance(models.Model):
 class Look(models.Model):
     """One use of a market's sealed test window by one candidate.
 
-    `decision` holds everything the gate saw. After any verdict but "passed" it stays sealed: only
-    `strategies.queries.public_decision` may show it. UNIQUE(run) makes a run at most one exam.
+    `decision` holds what the gate saw ("sealed") and what may be shown of it ("public"). Only
+    `strategies.queries.public_decision` reads it for people: after any verdict but "passed" it holds no
+    test number, and `p_value` is sealed too. UNIQUE(run) makes a run at most one exam.
     """
 
     market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="looks")
@@ -172,7 +175,21 @@ class Champion(models.Model):
     since = models.DateTimeField(auto_now_add=True)
     until = models.DateTimeField(null=True, blank=True)
     reason = models.TextField()
+    restores = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="restored_by",
+        help_text="The earlier reign that a roll-back took up again.",
+    )
     decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    ended_reason = models.TextField(
+        blank=True, default="", help_text="Why it ended, where nothing replaced it."
+    )
+    ended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
 

@@ -1,14 +1,26 @@
-"""Starts tournaments."""
+"""Starts tournaments; changes champions by hand."""
 
 from __future__ import annotations
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 
-from strategies.models import Tournament
-from trainingday.exceptions import NotFound
+from strategies import queries
+from strategies.exam import crown, dethrone
+from strategies.hooks import champion_changed
+from strategies.models import Champion, Strategy, Tournament
+from strategies.plans import check_size, session_configuration, standalone_configuration
+from strategies.positions import CONTROLS
+from trainingday.exceptions import InvalidArgument, StateConflict
 from trainingday.markets.models import Dataset, Market
-from trainingday.runs.models import Run, TrainingSchedule, Trigger
+from trainingday.markets.queries import query_latest_dataset, query_split
+from trainingday.permissions import may_administer
+from trainingday.runs.models import Run, RunState, TrainingSchedule, Trigger
 from trainingday.runs.services import new_seed, request_run
+
+MAX_SEED = 2**31 - 1
+REASON_LENGTH = (3, 500)
 
 
 def request_tournament(
@@ -21,18 +33,24 @@ def request_tournament(
     population_size: int = 40,
     idempotency_key: str = "",
 ) -> Tournament:
-    """Queue a tournament on the market's newest dataset.
+    """Queue a tournament on the market's newest dataset; nothing is stored unless it can run.
 
     Raises
     ------
+    InvalidArgument
+        If a number is out of bounds: n_generations 1..200, population_size 4..2000, seed 0..2^31 - 1.
     NotFound
         If the market has no dataset.
+    NotEnoughBars
+        If the dataset is too short for train, validation and test.
     StateConflict
         If a tournament of the market is active.
     """
-    dataset = Dataset.objects.filter(market=market).order_by("-version").first()
-    if dataset is None:
-        raise NotFound(f"{market.slug} has no bars yet: load a file first")
+    check_size(n_generations, population_size)
+    if seed is not None and not 0 <= seed <= MAX_SEED:
+        raise InvalidArgument(f"seed should be 0..{MAX_SEED}, is {seed}")
+    dataset = query_latest_dataset(market)
+    query_split(dataset)
     tournament = Tournament(
         market=market,
         dataset=dataset,
@@ -40,11 +58,113 @@ def request_tournament(
         requested_by=user,
         seed=new_seed() if seed is None else seed,
         n_generations=n_generations,
-        configuration={"population_size": population_size},
+        configuration=standalone_configuration(market, population_size),
         idempotency_key=idempotency_key,
     )
     return request_run(tournament)
 
 
+def create_part(market: Market, dataset: Dataset, *, seed: int, artifact: str) -> Tournament:
+    """Store the small tournament of a training session; call it inside the session's transaction.
+
+    It is never queued: the session's child passes it to `strategies.tournament.run_tournament`.
+    """
+    return Tournament.objects.create(
+        market=market,
+        dataset=dataset,
+        trigger=Trigger.SESSION,
+        seed=seed,
+        state=RunState.QUEUED,
+        is_part=True,
+        n_generations=1,
+        configuration=session_configuration(artifact),
+    )
+
+
 def start_scheduled_tournament(schedule: TrainingSchedule, trigger: Trigger) -> Run:
     return request_tournament(schedule.market, trigger=trigger)
+
+
+def roll_back(champion: Champion, *, reason: str, user: User, to: Champion | None = None) -> Champion | None:
+    """End the reign of the current champion and take an earlier one up again; return the new reign.
+
+    Without `to` the reign before returns; where there was none the market is left without a champion.
+
+    Raises
+    ------
+    PermissionDenied
+        If the user is no admin.
+    InvalidArgument
+        If the reason is no 3..500 characters, or `to` is no earlier reign of this market.
+    StateConflict
+        If the champion is no longer the current one.
+    """
+    text = _checked_reason(reason, user)
+    with transaction.atomic():
+        _require_current(champion)
+        target = queries.predecessor(champion) if to is None else to
+        if target is None:
+            _leave_vacant(champion, user, f"Rolled back by {user.get_username()}: {text}")
+            return None
+        if target.market_id != champion.market_id or target.until is None:
+            raise InvalidArgument(f"to should be an earlier reign of {champion.market.slug}, is {target}")
+        origin = target.restores or target
+        crown(
+            champion.market,
+            origin.strategy,
+            reason=f"Rolled back by {user.get_username()}: {text}",
+            decided_by=user,
+            restores=origin,
+        )
+        return queries.current_champion(champion.market)
+
+
+def retire(champion: Champion, *, reason: str, user: User) -> None:
+    """End the reign of the current champion and leave its market without one; raises as `roll_back`."""
+    text = _checked_reason(reason, user)
+    with transaction.atomic():
+        _require_current(champion)
+        _leave_vacant(champion, user, f"Retired by {user.get_username()}: {text}")
+
+
+def promote(strategy: Strategy, *, reason: str, user: User) -> Champion:
+    """Make a strategy its market's champion by hand, without an exam; raises as `roll_back`."""
+    text = _checked_reason(reason, user)
+    if strategy.family in CONTROLS:
+        raise InvalidArgument(f"a control cannot be champion: the strategy should not be {strategy.family}")
+    with transaction.atomic():
+        Market.objects.select_for_update().get(pk=strategy.market_id)
+        current = queries.current_champion(strategy.market)
+        if current is not None and current.strategy_id == strategy.pk:
+            raise StateConflict(f"{strategy} is already the champion of {strategy.market.slug}")
+        why = f"Promoted by {user.get_username()} without an exam: {text}"
+        crown(strategy.market, strategy, reason=why, decided_by=user)
+        champion = queries.current_champion(strategy.market)
+    assert champion is not None
+    return champion
+
+
+def _leave_vacant(champion: Champion, user: User, note: str) -> None:
+    ended = dethrone(champion.market)
+    assert ended is not None
+    ended.ended_reason = note
+    ended.ended_by = user
+    ended.save(update_fields=["ended_reason", "ended_by"])
+    champion_changed.send(Champion, old=ended, new=None)
+
+
+def _require_current(champion: Champion) -> None:
+    Market.objects.select_for_update().get(pk=champion.market_id)
+    if not Champion.objects.filter(pk=champion.pk, until__isnull=True).exists():
+        raise StateConflict(f"{champion} is no longer the champion of {champion.market.slug}")
+
+
+def _checked_reason(reason: str, user: User) -> str:
+    if not may_administer(user):
+        raise PermissionDenied("only an admin may change the champion by hand")
+    text = reason.strip()
+    if not REASON_LENGTH[0] <= len(text) <= REASON_LENGTH[1]:
+        raise InvalidArgument(
+            f"reason should be {REASON_LENGTH[0]}..{REASON_LENGTH[1]} characters, is {len(text)}"
+        )
+    return text

@@ -1,0 +1,109 @@
+"""Target positions of any strategy: a family of the library, or a trained model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from strategies.library.registry import get_family
+from strategies.models import Strategy
+from strategies.store import cached_policy
+from trainingday.artifacts import canonical_json
+from trainingday.bars import Bars
+from trainingday.exceptions import InvalidArgument
+from trainingday.markets.models import Market
+from trainingday.typing import FloatArray
+
+MODEL_FAMILY = "ml_model"
+RANDOM_CONTROL = "random"
+CONTROLS = ("buy_and_hold", "flat", RANDOM_CONTROL)
+ANY_LENGTH = 2**31  # a strategy is stored for every length of history
+
+
+def positions_of(strategy: Strategy, bars: Bars) -> FloatArray:
+    """Return target positions in [-1, 1], shape (n_bars,), each decided from bars up to its own.
+
+    Raises
+    ------
+    NotFound
+        If the family is not registered.
+    NotEnoughBars
+        If a window of the strategy is not shorter than the bars.
+    ArtifactRejected
+        If the model's file is not as it was signed.
+    """
+    if strategy.family == MODEL_FAMILY:
+        return model_positions(strategy.artifact, bars)
+    if strategy.family == RANDOM_CONTROL:
+        raise InvalidArgument("a random control has positions only beside the winner that it was drawn from")
+    return get_family(strategy.family).positions(bars, strategy.parameters)
+
+
+def model_positions(artifact: str, bars: Bars) -> FloatArray:
+    """Return the positions of a trained model; its file is read and checked once per process."""
+    return cached_policy(artifact).positions_on(bars)
+
+
+def fingerprint(family: str, parameters: Mapping[str, float], artifact: str = "") -> str:
+    """Return the sha256 of what makes a strategy: family, parameters and artefact."""
+    values = {name: float(value) for name, value in parameters.items()}
+    content = canonical_json({"family": family, "parameters": values, "artifact": artifact})
+    return hashlib.sha256(content).hexdigest()
+
+
+def get_or_create_strategy(
+    market: Market, family: str, parameters: Mapping[str, float], artifact: str = ""
+) -> Strategy:
+    """Return the market's strategy of these parameters, defaults filled in; there is one row for each.
+
+    Raises
+    ------
+    InvalidArgument
+        If a parameter is unknown or out of bounds, or a model has no artefact.
+    NotFound
+        If the family is not registered.
+    """
+    values = _checked(family, parameters, artifact)
+    strategy, _ = Strategy.objects.get_or_create(
+        market=market,
+        fingerprint=fingerprint(family, values, artifact),
+        defaults={"family": family, "parameters": values, "artifact": artifact},
+    )
+    return strategy
+
+
+def get_or_create_strategies(
+    market: Market, wanted: Sequence[tuple[str, Mapping[str, float], str]]
+) -> list[Strategy]:
+    """Return strategies for (family, parameters, artefact), unchecked, in three queries however many."""
+    rows = [
+        Strategy(
+            market=market,
+            family=family,
+            parameters=dict(parameters),
+            artifact=artifact,
+            fingerprint=fingerprint(family, parameters, artifact),
+        )
+        for family, parameters, artifact in wanted
+    ]
+    names = {row.fingerprint for row in rows}
+    known = _by_fingerprint(market, names)
+    new = {row.fingerprint: row for row in rows if row.fingerprint not in known}
+    if new:
+        Strategy.objects.bulk_create(new.values(), ignore_conflicts=True)
+        known |= _by_fingerprint(market, set(new))
+    return [known[row.fingerprint] for row in rows]
+
+
+def _by_fingerprint(market: Market, names: set[str]) -> dict[str, Strategy]:
+    return {row.fingerprint: row for row in Strategy.objects.filter(market=market, fingerprint__in=names)}
+
+
+def _checked(family: str, parameters: Mapping[str, float], artifact: str) -> dict[str, float]:
+    if family == MODEL_FAMILY:
+        if parameters or not artifact:
+            raise InvalidArgument("a model strategy should have an artefact and no parameters, has not")
+        return {}
+    if artifact:
+        raise InvalidArgument(f"only {MODEL_FAMILY} has an artefact, {family} should have none")
+    return get_family(family).validate(parameters, ANY_LENGTH)

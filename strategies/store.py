@@ -1,0 +1,50 @@
+"""The artefact store that the settings describe."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+
+from trainingday.artifacts import ArtifactStore
+from trainingday.exceptions import InvalidArgument, NotFound
+from trainingday.policy.ensemble import PolicyEnsemble
+from trainingday.policy.storage import load_policy
+
+N_CACHED_POLICIES = 16
+
+
+def artifact_store() -> ArtifactStore:
+    """Return the store of TRAININGDAY_ARTIFACTS; the first of its keys signs, all of them verify.
+
+    Raises
+    ------
+    InvalidArgument
+        If TRAININGDAY_ARTIFACT_KEYS is empty or an entry is not "id:hex".
+    """
+    keys = dict(_parse_key(entry) for entry in settings.TRAININGDAY_ARTIFACT_KEYS)
+    if not keys:
+        raise InvalidArgument("TRAININGDAY_ARTIFACT_KEYS should hold at least 1 key, holds 0")
+    return ArtifactStore(Path(settings.TRAININGDAY_ARTIFACTS), keys, next(iter(keys)))
+
+
+def cached_policy(artifact: str) -> PolicyEnsemble:
+    """Return the policy of an artefact, checked when it is first read; NotFound for an empty name."""
+    if not artifact:
+        raise NotFound("a model strategy needs the name of its artefact, has none")
+    return _load(artifact, str(settings.TRAININGDAY_ARTIFACTS))
+
+
+@lru_cache(maxsize=N_CACHED_POLICIES)
+def _load(artifact: str, folder: str) -> PolicyEnsemble:
+    return load_policy(artifact_store(), artifact)[1]
+
+
+def _parse_key(entry: str) -> tuple[str, bytes]:
+    key_id, _, digits = entry.strip().partition(":")
+    try:
+        return key_id, bytes.fromhex(digits)
+    except ValueError as error:
+        # The entry itself is a secret and stays out of the message.
+        raise InvalidArgument(f'artefact key {key_id!r} should be "id:hex", is not') from error

@@ -1,0 +1,366 @@
+"""A tournament: entrants bred and scored on validation, every one a row; a standalone one sits one exam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from django.db.models.functions import Now
+
+from strategies import queries
+from strategies.exam import ExamResult, costs_of, examine
+from strategies.genetic.entrants import random_positions
+from strategies.genetic.evolve import Evaluation, Evolution, evolve
+from strategies.genetic.options import EvolutionOptions
+from strategies.genetic.population import Individual
+from strategies.genetic.stats import GenerationStats
+from strategies.library.registry import get_family
+from strategies.models import Strategy, StrategyPerformance, Tournament
+from strategies.plans import Plan, plan_of
+from strategies.positions import (
+    MODEL_FAMILY,
+    RANDOM_CONTROL,
+    get_or_create_strategies,
+    get_or_create_strategy,
+    positions_of,
+)
+from strategies.queries import Standing
+from strategies.records import load_individuals, store_control, store_generation
+from strategies.scoring import ValidationScorer
+from trainingday.bars import Bars
+from trainingday.exceptions import FenceLost, RunCancelled, TrainingDayError
+from trainingday.markets.models import TestWindow
+from trainingday.markets.queries import query_bars
+from trainingday.markets.services import current_test_window
+from trainingday.markets.splits import Split, plan_split
+from trainingday.runs.context import RunContext
+from trainingday.runs.models import RunState
+from trainingday.typing import FloatArray, JSONDict
+
+N_RANDOM_CONTROLS = 20
+N_SHOWN = 10
+SEARCH_SPAN = (0.02, 0.95)
+
+
+@dataclass(frozen=True, eq=False)
+class TournamentResult:
+    """What a tournament found, on validation.
+
+    Attributes
+    ----------
+    winner : Strategy or None
+        The fittest entrant; None if no fitness was defined.
+    winner_sharpe : float or None
+        Annualised, on all of validation, net of costs.
+    random_sharpe : float or None
+        The best of 20 controls that trade as much as the winner at random times.
+    n_entrants : int
+        Rows, controls included.
+    n_evaluations : int
+        Different parameter sets scored: the size of the search.
+    leaderboard : tuple of Standing
+    """
+
+    winner: Strategy | None
+    winner_sharpe: float | None
+    random_sharpe: float | None
+    n_entrants: int
+    n_evaluations: int
+    leaderboard: tuple[Standing, ...]
+
+    @property
+    def sentence(self) -> str:
+        """One sentence for people: the winner beside the best random control."""
+        if self.winner is None:
+            return "No entrant traded enough on validation to be ranked."
+        control = "undefined" if self.random_sharpe is None else f"{self.random_sharpe:.2f}"
+        return (
+            f"The winner is {self.winner.label} with a validation Sharpe ratio of {self.winner_sharpe or 0:.2f}; "
+            f"the best of {N_RANDOM_CONTROLS} random controls with the same turnover reached {control}."
+        )
+
+
+def execute(context: RunContext) -> str:
+    """Carry out a standalone tournament and return its outcome in one or two sentences."""
+    tournament = Tournament.objects.select_related("market", "dataset").get(pk=context.pk)
+    context.stage("bars", 0.0)
+    bars = query_bars(tournament.dataset)
+    window = _frozen_window(context, tournament)
+    split = plan_split(len(bars), bars.timestamps, window)
+    context.stage("tournament", SEARCH_SPAN[0])
+    result = run_tournament(context, tournament, bars, split, progress_span=SEARCH_SPAN)
+    context.stage("exam", SEARCH_SPAN[1])
+    if result.winner is None:
+        return result.sentence
+    exam = examine(
+        context,
+        market=tournament.market,
+        dataset=tournament.dataset,
+        window=window,
+        split=split,
+        bars=bars,
+        strategy=result.winner,
+        score=result.winner_sharpe,
+        also=lambda exam: _record_verdict(tournament, exam),
+    )
+    return f"{result.sentence} {exam.reason}"
+
+
+def run_tournament(
+    context: RunContext,
+    tournament: Tournament,
+    bars: Bars,
+    split: Split,
+    *,
+    progress_span: tuple[float, float] = (0.0, 1.0),
+) -> TournamentResult:
+    """Breed and score a tournament's entrants and return what was found.
+
+    Parameters
+    ----------
+    context : RunContext
+        Of the tournament, or of the training session that the tournament is part of.
+    tournament : Tournament
+        Its configuration names the entrants (see `strategies.plans`), its seed and `n_generations` the rest.
+        If `is_part`, its own state is kept here, inside the context's transactions.
+    bars, split : Bars, Split
+        Only `bars[:split.validation.stop]` are read.
+    progress_span : tuple of float
+        The part of the run's progress that this work moves through.
+
+    Notes
+    -----
+    Each generation is committed as a whole. After a kill the committed ones are read back, not scored
+    again, and the result is that of an undisturbed run.
+    """
+    tournament.refresh_from_db()
+    if tournament.is_part and tournament.state == RunState.SUCCEEDED:
+        return _result(tournament)
+    try:
+        return _run(context, tournament, bars, split, progress_span)
+    except TrainingDayError as error:
+        if tournament.is_part and not isinstance(error, FenceLost):
+            is_cancelled = isinstance(error, RunCancelled)
+            _end_part(
+                context, tournament, RunState.CANCELLED if is_cancelled else RunState.FAILED, str(error)
+            )
+        raise
+
+
+def _run(
+    context: RunContext, tournament: Tournament, bars: Bars, split: Split, span: tuple[float, float]
+) -> TournamentResult:
+    if tournament.is_part:
+        with context.transaction():
+            Tournament.objects.filter(pk=tournament.pk).update(
+                state=RunState.RUNNING, started_at=tournament.started_at or Now(), attempts=1
+            )
+    plan = plan_of(tournament)
+    progress = _Progress(context, plan, span)
+    market = tournament.market
+    scorer = ValidationScorer(
+        bars=bars[: split.validation.stop],
+        validation=split.validation,
+        costs=costs_of(market),
+        bars_per_year=market.bars_per_year,
+        options=plan.fitness,
+        on_progress=progress.scored,
+    )
+    committed = load_individuals(tournament, plan.families)
+    progress.start(committed)
+    evolution = evolve(
+        plan.families,
+        scorer,
+        EvolutionOptions(
+            population_size=plan.population_size, n_generations=plan.n_generations + 1, seed=tournament.seed
+        ),
+        champions=plan.champions,
+        committed=committed,
+        on_generation=_committer(context, tournament, plan, progress),
+    )
+    _conclude(context, tournament, plan, scorer, evolution)
+    return _result(tournament)
+
+
+class _Progress:
+    """How far the search is; reported at most twice a second, which is also when a cancel is seen."""
+
+    def __init__(self, context: RunContext, plan: Plan, span: tuple[float, float]) -> None:
+        self._context, self._span = context, span
+        self._n_generations = plan.n_generations + 1
+        self._n_total = self._n_generations * plan.population_size
+        self._n_scored = 0
+        self._detail = "founders"
+
+    def start(self, committed: list[Individual]) -> None:
+        self._n_scored = len(committed)
+
+    def scored(self, n: int) -> None:
+        low, high = self._span
+        share = min(1.0, self._n_scored / self._n_total)
+        self._context.tick(low + (high - low) * share, {"detail": self._detail})
+        self._n_scored += n
+
+    def generation_done(self, stats: GenerationStats) -> None:
+        # Elites are not scored again, so the count falls behind; whole generations put it right.
+        self._n_scored = (stats.generation + 1) * self._n_total // self._n_generations
+        best = "none" if stats.best is None else f"{stats.best:.2f}"
+        self._detail = f"generation {stats.generation + 1} of {self._n_generations - 1}, best so far {best}"
+
+
+def _committer(
+    context: RunContext, tournament: Tournament, plan: Plan, progress: _Progress
+) -> Callable[[GenerationStats, tuple[Individual, ...]], None]:
+    artifact = tournament.configuration["artifact"]
+
+    def commit(stats: GenerationStats, population: tuple[Individual, ...]) -> None:
+        entry = {**stats.as_dict(), "best_sharpe": _best_sharpe(population)}
+        tournament.history = [*tournament.history, entry]
+        with context.transaction():
+            store_generation(tournament, population, plan.families, artifact)
+            Tournament.objects.filter(pk=tournament.pk).update(history=tournament.history)
+            keys = ("generation", "best", "median", "diversity", "best_sharpe")
+            context.add_event(
+                "generation", {**{key: entry[key] for key in keys}, "tournament": tournament.pk}
+            )
+        progress.generation_done(stats)
+
+    return commit
+
+
+def _best_sharpe(population: tuple[Individual, ...]) -> float | None:
+    """Return the validation Sharpe ratio of the fittest, None where no fitness is defined."""
+    able = [one for one in population if one.fitness is not None]
+    return max(able, key=lambda one: one.fitness or 0.0).diagnostics["sharpe_ratio"] if able else None
+
+
+def _conclude(
+    context: RunContext, tournament: Tournament, plan: Plan, scorer: ValidationScorer, evolution: Evolution
+) -> None:
+    """Score the controls and record the outcome, all in one transaction."""
+    winner = _winner_strategy(tournament, plan, evolution.winner)
+    controls = _score_controls(tournament, scorer, winner)
+    sharpe = evolution.winner.diagnostics["sharpe_ratio"] if evolution.winner else None
+    draws = [value for value in controls.random if value is not None]
+    summary: JSONDict = {
+        "winner_fitness": evolution.winner.fitness if evolution.winner else None,
+        "winner_uid": evolution.winner.uid if evolution.winner else None,
+        "n_evaluations": evolution.n_evaluations,
+        "stopped_early": evolution.stopped_early,
+        "random": {
+            "n_draws": len(controls.random),
+            "best": max(draws, default=None),
+            "median": float(np.median(draws)) if draws else None,
+        },
+        "buy_and_hold": controls.buy_and_hold,
+    }
+    last = evolution.generations[-1].generation
+    with context.transaction():
+        StrategyPerformance.objects.filter(
+            tournament=tournament, operator=StrategyPerformance.Operator.CONTROL
+        ).delete()
+        for uid, family, parameters, generation, evaluation in controls.entries(last):
+            [strategy] = get_or_create_strategies(tournament.market, [(family, parameters, "")])
+            store_control(tournament, strategy, uid, generation, evaluation)
+        rows = Tournament.objects.filter(pk=tournament.pk)
+        n_entrants = StrategyPerformance.objects.filter(tournament=tournament).count()
+        rows.update(winner=winner, winner_sharpe=sharpe, n_entrants=n_entrants, summary=summary)
+        tournament.refresh_from_db()
+        result = _result(tournament)
+        if tournament.is_part:
+            rows.update(state=RunState.SUCCEEDED, finished_at=Now(), progress=1.0, reason=result.sentence)
+        entries = [asdict(line) for line in result.leaderboard[:N_SHOWN]]
+        context.add_event("leaderboard", {"tournament": tournament.pk, "entries": entries})
+
+
+@dataclass(frozen=True, eq=False)
+class _Controls:
+    """Entrants that always take part and cannot win."""
+
+    fixed: dict[str, Evaluation]
+    draws: list[Evaluation]
+    seed: int
+    like: str
+
+    @property
+    def random(self) -> list[float | None]:
+        return [_number(draw.diagnostics["sharpe_ratio"][0]) for draw in self.draws]
+
+    @property
+    def buy_and_hold(self) -> float | None:
+        return _number(self.fixed["buy_and_hold"].diagnostics["sharpe_ratio"][0])
+
+    def entries(self, last: int) -> list[tuple[str, str, dict[str, float], int, Evaluation]]:
+        """Return uid, family, parameters, generation and evaluation of each; of the draws, the best."""
+        found: list[tuple[str, str, dict[str, float], int, Evaluation]] = [
+            (f"control-{name}", name, {}, 0, evaluation) for name, evaluation in self.fixed.items()
+        ]
+        ratios = [-np.inf if ratio is None else ratio for ratio in self.random]
+        if ratios:
+            best = int(np.argmax(ratios))
+            parameters = {"seed": float(self.seed), "draw": float(best)}
+            found.append(("control-random", RANDOM_CONTROL, parameters, last, self.draws[best]))
+        return found
+
+
+def _score_controls(tournament: Tournament, scorer: ValidationScorer, winner: Strategy | None) -> _Controls:
+    fixed = {
+        name: scorer.of_positions(get_family(name).positions(scorer.bars, {}), needs_trades=False)
+        for name in ("buy_and_hold", "flat")
+    }
+    draws: list[Evaluation] = []
+    if winner is not None:
+        reference = positions_of(winner, scorer.bars)[scorer.validation]
+        for row in random_positions(reference, N_RANDOM_CONTROLS, tournament.seed):
+            positions: FloatArray = np.zeros(len(scorer.bars))
+            positions[scorer.validation] = row
+            draws.append(scorer.of_positions(positions, needs_trades=False))
+    return _Controls(fixed, draws, tournament.seed, winner.fingerprint if winner else "")
+
+
+def _winner_strategy(tournament: Tournament, plan: Plan, winner: Individual | None) -> Strategy | None:
+    if winner is None:
+        return None
+    names = {family.name: [gene.name for gene in family.parameters] for family in plan.families}
+    parameters = dict(zip(names[winner.family], winner.parameters, strict=True))
+    artifact = tournament.configuration["artifact"] if winner.family == MODEL_FAMILY else ""
+    return get_or_create_strategy(tournament.market, winner.family, parameters, artifact)
+
+
+def _result(tournament: Tournament) -> TournamentResult:
+    """Return the outcome that a tournament's row and its entrants hold."""
+    return TournamentResult(
+        winner=tournament.winner,
+        winner_sharpe=tournament.winner_sharpe,
+        random_sharpe=tournament.summary["random"]["best"],
+        n_entrants=tournament.n_entrants or 0,
+        n_evaluations=tournament.summary["n_evaluations"],
+        leaderboard=tuple(queries.leaderboard(tournament)),
+    )
+
+
+def _frozen_window(context: RunContext, tournament: Tournament) -> TestWindow:
+    """Return the test window that the first attempt found, so that a repeated run keeps to it."""
+    known = tournament.configuration.get("test_window")
+    if known is not None:
+        return TestWindow.objects.get(pk=known)
+    window = current_test_window(tournament.market, tournament.dataset)
+    tournament.configuration["test_window"] = window.pk
+    with context.transaction(configuration=tournament.configuration):
+        pass
+    return window
+
+
+def _record_verdict(tournament: Tournament, exam: ExamResult) -> None:
+    summary = {**tournament.summary, "exam": exam.public, "exams_left": exam.exams_left}
+    Tournament.objects.filter(pk=tournament.pk).update(verdict=exam.verdict, summary=summary)
+
+
+def _end_part(context: RunContext, tournament: Tournament, state: RunState, reason: str) -> None:
+    with context.transaction():
+        Tournament.objects.filter(pk=tournament.pk).update(state=state, finished_at=Now(), reason=reason)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

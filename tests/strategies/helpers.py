@@ -1,0 +1,61 @@
+"""Small seeded markets in the database, and runs claimed as a child would."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group, User
+
+from strategies.models import Tournament
+from strategies.services import request_tournament
+from tests.markets import autoregressive_bars, gaussian_bars
+from trainingday.bars import Bars
+from trainingday.markets.models import Dataset, Market, TestWindow
+from trainingday.markets.services import current_test_window, get_or_create_market, load_bars
+from trainingday.markets.splits import Split, plan_split
+from trainingday.permissions import ADMIN, OPERATOR, VIEWER
+from trainingday.runs.context import RunContext
+from trainingday.runs.models import Trigger
+from trainingday.runs.services import claim
+
+HOUR = 3600
+N_BARS = 3000
+
+
+def null_market(name: str = "NULL", n_bars: int = N_BARS, seed: int = 1) -> tuple[Market, Dataset, Bars]:
+    return store(name, gaussian_bars(n_bars, seed))
+
+
+def planted_market(
+    name: str = "PLANTED", n_bars: int = N_BARS, seed: int = 1, phi: float = 0.3
+) -> tuple[Market, Dataset, Bars]:
+    """Return a market whose returns follow themselves so much that low costs leave a profit."""
+    return store(name, autoregressive_bars(n_bars, seed, phi=phi), fee=0.0001, slippage=0.0)
+
+
+def store(name: str, bars: Bars, **fields: float) -> tuple[Market, Dataset, Bars]:
+    market, _ = get_or_create_market(name, "test", HOUR, calendar="crypto", **fields)
+    return market, load_bars(market, bars, "seeded").dataset, bars
+
+
+def room(market: Market, dataset: Dataset, bars: Bars) -> tuple[TestWindow, Split]:
+    window = current_test_window(market, dataset)
+    return window, plan_split(len(bars), bars.timestamps, window)
+
+
+def tournament(market: Market, **options: int) -> Tournament:
+    """Request a tournament; earlier ones of the market must have ended."""
+    sizes = {"seed": 7, "n_generations": 2, "population_size": 12, **options}
+    return request_tournament(market, trigger=Trigger.COMMAND, **sizes)
+
+
+def context_of(run: Tournament) -> RunContext:
+    """Claim a run and return the context that its child would work with."""
+    fence = claim(run.kind, run.pk)
+    assert fence is not None
+    return RunContext(run.kind, run.pk, fence)
+
+
+def make_user(role: str, name: str = "") -> User:
+    user = User.objects.create_user(name or role, password="a long test password")
+    for group in {VIEWER: [], OPERATOR: [OPERATOR], ADMIN: [ADMIN]}[role]:
+        user.groups.add(Group.objects.get_or_create(name=group)[0])
+    return user

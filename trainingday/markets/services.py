@@ -12,8 +12,11 @@ from django.db import transaction
 from django.db.models import Max
 
 from trainingday.bars import Bars
-from trainingday.exceptions import InvalidArgument
-from trainingday.markets.calendars import find_gaps
+from trainingday.exceptions import ImportRefused, InvalidArgument
+from trainingday.markets.calendars import find_gaps, guess_calendar
+from trainingday.markets.importers.options import ImportLimits, ImportOptions
+from trainingday.markets.importers.reader import Imported, read_file
+from trainingday.markets.intervals import interval_seconds
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.quality import Finding, assess
 from trainingday.markets.queries import query_bars, query_test_window
@@ -95,6 +98,101 @@ def load_bars(
             source=source[:300],
         )
     return LoadResult(market, dataset, True, warnings, details)
+
+
+def load_file(
+    source: bytes | Path,
+    filename: str,
+    *,
+    symbol: str,
+    venue: str = "file",
+    interval: str | int | None = None,
+    calendar: str | None = None,
+    options: ImportOptions | None = None,
+    append: bool = False,
+    limits: ImportLimits | None = None,
+) -> LoadResult:
+    """Import a market data file as the next dataset of its market, which is created where it is new.
+
+    Parameters
+    ----------
+    source : bytes or Path
+        The file's content, or where to read it.
+    filename : str
+        Its plain name; never used as a path.
+    symbol, venue : str
+        With the interval, the market.
+    interval : str, int or None
+        "1h" or seconds; None takes the file's own. A file with another interval is refused.
+    calendar : str or None
+        Of a new market; None guesses it from the hours in which bars exist.
+    append : bool
+        Add the bars to the market's newest dataset instead of replacing them.
+
+    Raises
+    ------
+    ImportRefused
+        With status, code and row; nothing was written.
+    """
+    limits = limits or upload_limits()
+    if interval is not None:
+        options = replace(options or ImportOptions(), interval=interval_seconds(interval))
+    imported = read_file(_content(source, limits), filename, options or ImportOptions(), limits)
+    seconds = imported.detected.interval
+    calendar = calendar or guess_calendar(imported.bars.timestamps, seconds)
+    report = {
+        "detected": imported.detected.as_dict(),
+        "quarantined": {"count": imported.n_quarantined, "rows": list(imported.quarantined)},
+    }
+    with transaction.atomic():
+        market, _ = get_or_create_market(symbol, venue, seconds, calendar=calendar)
+        bars = _appended(market, imported, options or ImportOptions()) if append else imported.bars
+        return load_bars(market, bars, filename, findings=imported.warnings, report=report)
+
+
+def upload_limits() -> ImportLimits:
+    """Return the importer's limits with the site's own size limit."""
+    return ImportLimits(max_bytes=getattr(settings, "TRAININGDAY_MAX_UPLOAD_BYTES", ImportLimits.max_bytes))
+
+
+def _content(source: bytes | Path, limits: ImportLimits) -> bytes:
+    """Return a file's bytes, one more than the limit at most."""
+    if isinstance(source, bytes):
+        return source
+    with source.open("rb") as file:
+        return file.read(limits.max_bytes + 1)
+
+
+def _appended(market: Market, imported: Imported, options: ImportOptions) -> Bars:
+    """Return the newest dataset's bars with the imported ones; where both have a bar it must be the same."""
+    newest = Dataset.objects.filter(market=market).order_by("-version").first()
+    if newest is None:
+        return imported.bars
+    stored, added = query_bars(newest), imported.bars
+    _, at_stored, at_added = np.intersect1d(
+        stored.timestamps, added.timestamps, assume_unique=True, return_indices=True
+    )
+    names = ("open", "high", "low", "close", "volume")
+    differs = np.zeros(at_stored.size, dtype=np.bool_)
+    for name in names:
+        differs |= getattr(stored, name)[at_stored] != getattr(added, name)[at_added]
+    if differs.any() and options.keep is None:
+        raise ImportRefused(
+            "conflicting_duplicates",
+            f"{int(differs.sum()):,} bars of the file differ from stored bars of the same time; choose which to keep",
+        )
+    new = np.ones(len(added), dtype=np.bool_)
+    old = np.ones(len(stored), dtype=np.bool_)
+    if options.keep == "last":
+        old[at_stored] = False
+    else:
+        new[at_added] = False
+    stamps = np.concatenate((stored.timestamps[old], added.timestamps[new]))
+    order = np.argsort(stamps, kind="stable")
+    columns = (
+        np.concatenate((getattr(stored, name)[old], getattr(added, name)[new]))[order] for name in names
+    )
+    return Bars.create(stamps[order], *columns)
 
 
 def current_test_window(market: Market, dataset: Dataset, gap: int = DEFAULT_GAP) -> TestWindow:

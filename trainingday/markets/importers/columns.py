@@ -63,13 +63,26 @@ def plan_columns(table: Table, options: ImportOptions) -> ColumnPlan:
     Raises
     ------
     ImportRefused
-        `duplicate_column`, `columns`, `ambiguous_columns` or `ambiguous_decimal`.
+        `duplicate_column`, `columns`, `column_type`, `ambiguous_columns` or `ambiguous_decimal`.
     """
     decimal_comma = table.kind == "text" and table.delimiter != "," and has_decimal_comma(list(table.columns))
     given = _given_roles(table, options)
     if table.names is None and not given:
         return _plan_by_content(table, decimal_comma)
-    return _plan_by_name(table, options, given, decimal_comma)
+    plan = _plan_by_name(table, options, given, decimal_comma)
+    _refuse_text_numbers(table, plan)
+    return plan
+
+
+def _refuse_text_numbers(table: Table, plan: ColumnPlan) -> None:
+    """Refuse typed tables that store their numbers as text: whoever wrote them did not mean numbers."""
+    if table.kind not in ("parquet", "feather"):
+        return
+    for column in (*plan.prices.values(), *(column for column, _ in plan.volumes)):
+        if is_text(table.columns[column]):
+            raise ImportRefused(
+                "column_type", f"column {table.label(column)} should hold numbers, holds text"
+            )
 
 
 def _given_roles(table: Table, options: ImportOptions) -> dict[str, int]:

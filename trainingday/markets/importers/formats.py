@@ -38,6 +38,10 @@ class Family:
     is_epoch: bool = False
     has_named_zone: bool = False
 
+    @property
+    def has_numeric_date(self) -> bool:
+        return "(?P<a>" in self.pattern
+
 
 FAMILIES = (
     Family("year-month-day with offset", f"^{YMD}{TIME}{OFFSET}$", is_zoned=True),
@@ -89,10 +93,9 @@ def parse_family(
         hour, clock_ok = _twelve_hours(hour, struct.field("ap"))
         is_valid &= clock_ok
     minute, second = number("mi"), number("s")
-    days, date_ok = _days_from_civil(year, month, day)
-    is_valid &= date_ok & (hour <= 23) & (minute <= 59) & (second <= 59)
     micros = _fraction(struct.field("f")) if "f" in names else np.zeros(len(struct), dtype=np.int64)
-    wall = ((days * 24 + hour) * 60 + minute) * 60 * SECOND_US + second * SECOND_US + micros
+    wall, clock_ok = moments(year, month, day, hour, minute, second, micros)
+    is_valid &= clock_ok
     offset = np.zeros(len(struct), dtype=np.int64)
     if "oh" in names:
         sign = np.where(
@@ -101,6 +104,21 @@ def parse_family(
         offset = sign * (number("oh") * 60 + number("om")) * 60 * SECOND_US
         is_valid &= (number("oh") <= 14) & (number("om") <= 59)
     return wall, is_valid, offset
+
+
+def moments(
+    year: IntArray,
+    month: IntArray,
+    day: IntArray,
+    hour: IntArray,
+    minute: IntArray,
+    second: IntArray,
+    micros: IntArray,
+) -> tuple[IntArray, BoolArray]:
+    """Return wall-clock microseconds since 1970 and which dates and times exist."""
+    days, is_valid = _days_from_civil(year, month, day)
+    is_valid &= (hour <= 23) & (minute <= 59) & (second <= 59)
+    return ((days * 24 + hour) * 60 + minute) * 60 * SECOND_US + second * SECOND_US + micros, is_valid
 
 
 def day_month_parts(column: pa.ChunkedArray, family: Family) -> tuple[IntArray, IntArray]:

@@ -81,8 +81,7 @@ def read_text_table(data: bytes, options: ImportOptions, limits: ImportLimits) -
         raise ImportRefused("empty_file", "the file is empty", status=400)
     layout = _layout(data, options, limits)
     _check_size(data, layout, limits)
-    has_quotes = b'"' in data
-    table = _read_quoted(data, layout) if has_quotes else _read_plain(data, layout)
+    table = _read_quoted(data, layout) if _has_open_quotes(data) else _read_plain(data, layout)
     if table.n_rows == 0 and not table.ragged:
         raise ImportRefused("empty_file", "the file has a header and no rows", status=400)
     if table.ragged:
@@ -184,6 +183,15 @@ def _fields(line: str, delimiter: str) -> list[str]:
         return line.split(delimiter)
 
 
+def _has_open_quotes(data: bytes) -> bool:
+    """Return whether a line ends inside quotes: then only the slow, strict reader is safe."""
+    if b'"' not in data:
+        return False
+    text = np.frombuffer(data, dtype=np.uint8)
+    is_inside = np.bitwise_xor.accumulate(text == ord('"'))
+    return bool(is_inside[text == 10].any() or is_inside[-1])
+
+
 def _read_plain(data: bytes, layout: _Layout) -> Table:
     ragged: list[tuple[int, str]] = []
 
@@ -200,7 +208,7 @@ def _read_plain(data: bytes, layout: _Layout) -> Table:
                 skip_rows=layout.skip_lines, column_names=names, use_threads=False, block_size=4 << 20
             ),
             parse_options=pacsv.ParseOptions(
-                delimiter=layout.delimiter, quote_char=False, invalid_row_handler=skip
+                delimiter=layout.delimiter, quote_char='"', invalid_row_handler=skip
             ),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=False
@@ -233,11 +241,11 @@ def _read_quoted(data: bytes, layout: _Layout) -> Table:
         while batch := list(islice(reader, CHUNK_ROWS)):
             good = []
             for fields in batch:
-                if not any(field.strip() for field in fields) and len(fields) <= 1:
-                    continue
                 if len(fields) == layout.n_fields:
                     good.append(fields)
                     numbers.append(row)
+                elif not any(field.strip() for field in fields):
+                    continue
                 else:
                     ragged.append((row, layout.delimiter.join(fields)[:200]))
                 row += 1

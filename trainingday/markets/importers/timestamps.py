@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from trainingday.exceptions import ImportRefused, InvalidArgument
 from trainingday.markets.importers.faults import RowFaults
+from trainingday.markets.importers.fixed import FixedTimes, parse_fixed
 from trainingday.markets.importers.formats import (
     FAMILIES,
     SECOND_US,
@@ -22,7 +23,7 @@ from trainingday.markets.importers.formats import (
 from trainingday.markets.importers.options import ImportOptions
 from trainingday.markets.importers.values import is_text
 from trainingday.markets.quality import Finding
-from trainingday.typing import FloatArray, IntArray
+from trainingday.typing import BoolArray, FloatArray, IntArray
 
 DAY_US = 86_400 * SECOND_US
 LATEST_US = 253_402_300_800 * SECOND_US  # year 10000
@@ -30,6 +31,7 @@ EARLIEST_US = -5_364_662_400 * SECOND_US  # year 1800
 # An epoch number's size gives its unit: seconds until the year 5138, milliseconds until then, and so on.
 UNITS = (("s", 0.0, 1e6), ("ms", 1e11, 1e3), ("us", 1e14, 1.0), ("ns", 1e17, 1e-3))
 MIDNIGHT_MS = 86_400_000
+EPOCH_DIGITS = (9, 10, 11, 12, 13, 16, 19)  # 8 and 14 digits may be dates
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,14 @@ def parse_stamps(
 
 
 def _parse_text(column: pa.ChunkedArray, faults: RowFaults, options: ImportOptions) -> Stamps:
-    quick = _parse_quickly(column)
+    quick = _parse_quickly(column, options)
     if quick is not None:
         return quick
     column = pc.utf8_trim(column, " \t")
+    fixed = parse_fixed(column)
+    if fixed is not None:
+        day_first = _day_first(column, fixed.family, options, fixed) if fixed.has_numeric_date else None
+        return _from_wall(fixed.family, *fixed.moments(day_first), faults, day_first)
     family, is_member = _choose_family(column, faults)
     if family.has_named_zone:
         raise ImportRefused(
@@ -85,8 +91,18 @@ def _parse_text(column: pa.ChunkedArray, faults: RowFaults, options: ImportOptio
     if family.is_epoch:
         numbers = pc.cast(pc.if_else(pa.array(is_member), column, pa.scalar("0")), pa.float64()).to_numpy()
         return _from_epoch(np.asarray(numbers), is_member, options)
-    day_first = _day_first(column, family, options) if "(?P<a>" in family.pattern else None
-    wall, is_valid, offset = parse_family(column, family, day_first)
+    day_first = _day_first(column, family, options) if family.has_numeric_date else None
+    return _from_wall(family, *parse_family(column, family, day_first), faults, day_first)
+
+
+def _from_wall(
+    family: Family,
+    wall: IntArray,
+    is_valid: BoolArray,
+    offset: IntArray,
+    faults: RowFaults,
+    day_first: bool | None,
+) -> Stamps:
     faults.mark(~is_valid, "bad_timestamp")
     micros = np.where(is_valid, wall - offset, 0)
     moves = bool(family.is_zoned and np.unique(offset[is_valid]).size > 1)
@@ -96,9 +112,18 @@ def _parse_text(column: pa.ChunkedArray, faults: RowFaults, options: ImportOptio
     return Stamps(micros, name, None, "offset in the file" if family.is_zoned else "naive", moves)
 
 
-def _parse_quickly(column: pa.ChunkedArray) -> Stamps | None:
-    """Return ISO 8601 columns through Arrow's strict parser, None for any other column."""
+def _parse_quickly(column: pa.ChunkedArray, options: ImportOptions) -> Stamps | None:
+    """Return columns of ISO 8601 or of whole epoch numbers through Arrow's strict parsers, None for others."""
     first = column[0].as_py() if len(column) else ""
+    if first.isascii() and first.isdigit() and len(first) in EPOCH_DIGITS:
+        try:
+            numbers = pc.cast(column, pa.int64()).to_numpy()
+        except pa.ArrowInvalid:
+            return None
+        # smaller numbers may be dates such as 20240131
+        if numbers.min() < 10 ** (min(EPOCH_DIGITS) - 1):
+            return None
+        return _from_epoch(numbers.astype(np.float64), np.ones(numbers.shape, dtype=np.bool_), options)
     if len(first) < 8 or first[4:5] != "-":
         return None
     try:
@@ -134,10 +159,12 @@ def _choose_family(column: pa.ChunkedArray, faults: RowFaults) -> tuple[Family, 
     return family, is_member
 
 
-def _day_first(column: pa.ChunkedArray, family: Family, options: ImportOptions) -> bool:
+def _day_first(
+    column: pa.ChunkedArray, family: Family, options: ImportOptions, fixed: FixedTimes | None = None
+) -> bool:
     if options.day_first is not None:
         return options.day_first
-    first, second = day_month_parts(column, family)
+    first, second = fixed.day_month() if fixed is not None else day_month_parts(column, family)
     n_day_first, n_month_first = int((first > 12).sum()), int((second > 12).sum())
     if n_day_first == n_month_first:
         raise ImportRefused(

@@ -10,7 +10,7 @@ from scipy.special import stdtr
 
 from patterns.discovery.features import Features
 from patterns.discovery.mining import PatternCandidate
-from patterns.discovery.options import MiningOptions
+from patterns.discovery.options import MiningOptions, Progress
 from patterns.discovery.pattern import Pattern
 from patterns.discovery.positions import held_bars
 from patterns.discovery.rates import adjusted_p_values
@@ -65,6 +65,7 @@ def confirm(
     bars: Bars,
     segment: slice,
     options: MiningOptions | None = None,
+    progress: Progress | None = None,
     *,
     features: Features | None = None,
 ) -> list[Confirmation]:
@@ -76,6 +77,10 @@ def confirm(
     the best p first, a pattern is dropped if it shares more than max_overlap of the shorter one's
     active bars with a kept one of its direction.
 
+    Parameters
+    ----------
+    progress : called with the share done in [0, 1] and the stage; may raise to cancel.
+
     Raises
     ------
     InvalidArgument
@@ -83,7 +88,11 @@ def confirm(
     """
     options = options or MiningOptions()
     features = features_of(bars, features)
-    tested = [_test(candidate.pattern, bars, segment, options, features) for candidate in candidates]
+    tested = []
+    for index, candidate in enumerate(candidates):
+        if progress is not None:
+            progress(index / len(candidates), "confirming on later bars")
+        tested.append(_test(candidate.pattern, bars, segment, options, features))
     if not tested:
         return []
     p_values = np.array([1.0 if each.p_value is None else each.p_value for each in tested])

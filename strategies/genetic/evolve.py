@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -162,7 +162,7 @@ def _recall(individual: Individual, known: Mapping[str, Individual]) -> Individu
             f"committed {row.uid} should be {individual.operator.value} {individual.genome}, "
             f"is {row.operator.value} {row.genome}"
         )
-    return replace(individual, is_scored=True, fitness=row.fitness, diagnostics=dict(row.diagnostics))
+    return individual.with_score(row.fitness, dict(row.diagnostics))
 
 
 def _score_population(
@@ -178,12 +178,11 @@ def _score_population(
         unique, inverse = _unique_rows(genomes)
         evaluation = score(family, unique)
         columns = _checked_columns(evaluation, name, unique.shape[0])
+        fitness = columns.pop("")
+        table = list(zip(*columns.values(), strict=True)) or [()] * len(fitness)
         for individual, row in zip(waiting, inverse.tolist(), strict=True):
-            values = {label: column[row] for label, column in columns.items()}
-            fitness = values.pop("")
-            scored[individual.index] = replace(
-                individual, is_scored=True, fitness=fitness, diagnostics=values
-            )
+            diagnostics = dict(zip(columns, table[row], strict=True))
+            scored[individual.index] = individual.with_score(fitness[row], diagnostics)
     return tuple(scored)
 
 
@@ -203,7 +202,9 @@ def _checked_columns(evaluation: Evaluation, family: str, n: int) -> dict[str, l
             raise InvalidArgument(
                 f"score of {family} should return {label or 'fitness'} of shape ({n},), returns {values.shape}"
             )
-        columns[label] = [value if np.isfinite(value) else None for value in values.tolist()]
+        cells = values.astype(object)
+        cells[~np.isfinite(values)] = None
+        columns[label] = cells.tolist()
     return columns
 
 

@@ -197,7 +197,7 @@ class PolicyNetwork:
 
 @njit(cache=True, nogil=True)
 def _tanh_nb(values: Float32Array, n_values: int) -> None:
-    """Replace values by their tanh, to about 3 units in the last place.
+    """Replace values by their tanh, to 6 units in the last place.
 
     A rational function of degrees 13 and 6, as in Eigen's `generic_fast_tanh_float`: unlike libm's, the
     compiler runs it on whole vectors, and it gives the same bits on every machine.

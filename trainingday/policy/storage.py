@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trainingday.exceptions import ArtifactRejected, InvalidArgument
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.network import PolicyNetwork
-from trainingday.policy.observation import FEATURE_VERSION
+from trainingday.policy.observation import FEATURE_VERSION, observation_columns
 from trainingday.typing import JSONDict
 
 POLICY_KEYS = frozenset({"members", "feature_version"})
@@ -80,4 +80,7 @@ def _member(index: int, part: Mapping[str, Any], arrays: Mapping[str, NDArray[An
     network = PolicyNetwork.from_arrays(part["kind"], part["activation"], own, part["observation"])
     if list(network.net_arch) != part["net_arch"]:
         raise ValueError(f"net_arch of member {index} should be {part['net_arch']}, is {network.net_arch}")
+    n_features = len(observation_columns(network.observation))
+    if network.n_features != n_features:
+        raise ValueError(f"member {index} should read {n_features} features, reads {network.n_features}")
     return network

@@ -146,7 +146,10 @@ def split_shares() -> Case:
 
 def ambiguous_columns() -> Case:
     """Return bars that all close at their high: open, high, low, close or open, close, low, high."""
-    cells = [[iso(hour), str(100 + hour), str(103 + hour), str(99 + hour), str(103 + hour), "5"] for hour in range(6)]
+    cells = [
+        [iso(hour), str(100 + hour), str(103 + hour), str(99 + hour), str(103 + hour), "5"]
+        for hour in range(6)
+    ]
     return Case(text(cells, header=None))
 
 
@@ -317,9 +320,7 @@ BUILDERS: dict[str, Callable[[], Case]] = {
     "parquet bomb": bomb_parquet,
     "parquet null": lambda: with_null(None),
     "parquet NaN": lambda: with_null(float("nan")),
-    "parquet naive ts": lambda: Case(
-        parquet(table(timestamp=table()["timestamp"].cast(pa.timestamp("us"))))
-    ),
+    "parquet naive ts": lambda: Case(parquet(table(timestamp=table()["timestamp"].cast(pa.timestamp("us"))))),
     "parquet string price": lambda: Case(parquet(table(close=pa.array([bar[4] for bar in BARS])))),
     "parquet nested": lambda: Case(parquet(table(close=NESTED["nested"]))),
     "traversal name": valid,
@@ -332,7 +333,9 @@ BUILDERS: dict[str, Callable[[], Case]] = {
     "dd/mm and mm/dd both possible in every row": lambda: day_first(1),
     "dd/mm/yyyy with a day above 12": lambda: day_first(10),
     "conflicting duplicate stamps": duplicate,
-    "conflicting duplicate stamps with the rule keep=last given": lambda: duplicate(ImportOptions(keep="last")),
+    "conflicting duplicate stamps with the rule keep=last given": lambda: duplicate(
+        ImportOptions(keep="last")
+    ),
     "no header and two column orders pass the OHLC check": ambiguous_columns,
     "open column missing": lambda: Case(
         text(swap(rows(), [0, 2, 3, 4, 5]), "timestamp,high,low,close,volume")
@@ -343,9 +346,7 @@ BUILDERS: dict[str, Callable[[], Case]] = {
     "zip with two csv inside": lambda: Case(archive(one_csv=valid().data, two_csv=valid().data)),
     "zip bomb": lambda: small_limit(archive(bars_csv=b"0" * 5_000_000), 1_000_000),
     "zip member named ../../x.csv": lambda: Case(_named_archive("../../x.csv")),
-    "multi-member gzip": lambda: Case(
-        gzip.compress(valid().data[:100]) + gzip.compress(valid().data[100:])
-    ),
+    "multi-member gzip": lambda: Case(gzip.compress(valid().data[:100]) + gzip.compress(valid().data[100:])),
     "JSON array of [ms,o,h,l,c,v]": lambda: Case(
         json.dumps([[epoch(hour) * 1000, *map(float, values)] for hour, *values in BARS]).encode()
     ),

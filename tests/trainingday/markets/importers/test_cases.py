@@ -40,9 +40,7 @@ def test_it_answers_as_stated(name, shared_dir, settings, tmp_path):
     status, row = None, None
     for _ in range(case.uploads):
         try:
-            result = load_file(
-                case.data, filename, symbol="TEST", options=case.options, limits=case.limits
-            )
+            result = load_file(case.data, filename, symbol="TEST", options=case.options, limits=case.limits)
             status, codes = result.status, [finding.code for finding in result.warnings]
             code = result.code
         except ImportRefused as refusal:

@@ -11,6 +11,8 @@ from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
 from trainingday.typing import BoolArray, FloatArray, IntArray
 
+_BLOCK = 1024
+
 
 @dataclass(frozen=True)
 class BaseRate:
@@ -47,14 +49,12 @@ def forward_log_returns(bars: Bars, horizon: int) -> FloatArray:
     """
     if horizon < 1:
         raise InvalidArgument(f"horizon should be >= 1 bar, is {horizon}")
-    forward = np.full(len(bars), np.nan)
+    forward = np.empty(len(bars))
+    _forward_nb(np.ascontiguousarray(bars.open), horizon, forward)
     n_known = len(bars) - horizon - 1
-    if n_known > 0:
-        log_open = np.log(bars.open)
-        np.subtract(log_open[1 + horizon :], log_open[1 : 1 + n_known], out=forward[:n_known])
-        if bars.gap_before.any():
-            n_gaps = gap_counts(bars)
-            forward[:n_known][n_gaps[1 + horizon :] != n_gaps[:n_known]] = np.nan
+    if n_known > 0 and bars.gap_before.any():
+        n_gaps = gap_counts(bars)
+        forward[:n_known][n_gaps[1 + horizon :] != n_gaps[:n_known]] = np.nan
     return forward
 
 
@@ -97,3 +97,28 @@ def _thin_nb(occurrences, horizon, last):  # type: ignore[no-untyped-def]
             is_kept[i] = True
             last = occurrences[i]
     return is_kept
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _forward_nb(price, horizon, forward):  # type: ignore[no-untyped-def]
+    """log(b / a) = 2 artanh((b - a) / (b + a)): a short series for usual moves, which compiles to vectors.
+
+    Cut after s^11, the relative error at |s| = 0.05, a move of 10 %, is 2e-17; larger moves use log.
+    """
+    n_known = max(price.shape[0] - horizon - 1, 0)
+    for start in range(0, n_known, _BLOCK):
+        stop = min(start + _BLOCK, n_known)
+        n_large = 0
+        for bar in range(start, stop):
+            a, b = price[bar + 1], price[bar + 1 + horizon]
+            s = (b - a) / (b + a)
+            z = s * s
+            tail = 1 / 3 + z * (1 / 5 + z * (1 / 7 + z * (1 / 9 + z * (1 / 11))))
+            forward[bar] = 2 * s * (1 + z * tail)
+            n_large += z > 0.0025
+        if n_large:
+            for bar in range(start, stop):
+                a, b = price[bar + 1], price[bar + 1 + horizon]
+                if abs(b - a) > 0.049 * (b + a):
+                    forward[bar] = np.log(b / a)
+    forward[n_known:] = np.nan

@@ -62,7 +62,8 @@ def words_of(close: FloatArray, gap_before: BoolArray, shape: Shape) -> WordArra
     """
     if close.ndim != 1 or close.shape != gap_before.shape:
         raise InvalidArgument(f"close should have shape {gap_before.shape}, has {close.shape}")
-    if not np.isfinite(close).all():
+    # One sum finds what is not finite, without an array of flags.
+    if not np.isfinite(close.sum()):
         raise InvalidArgument("close should be finite, is not")
     words = np.full(close.shape[0], NO_WORD, dtype=np.int16)
     _words_nb(

@@ -29,6 +29,17 @@ def test_a_decision_is_entered_at_the_next_open_and_left_horizon_bars_later() ->
     assert np.isnan(forward_log_returns(bars, 4)).all()
 
 
+@pytest.mark.parametrize("size", [1e-9, 0.001, 0.03, 0.06, 1.0])
+@pytest.mark.parametrize("horizon", [1, 7, 50])
+def test_small_and_large_moves_have_the_logarithms_value(size: float, horizon: int) -> None:
+    moves = size * np.random.default_rng(1).standard_normal(3000)
+    bars = bars_with_opens(list(1e4 * np.exp(np.cumsum(moves) - np.mean(np.cumsum(moves)))))
+    expected = np.log(bars.open[1 + horizon :] / bars.open[1:-horizon])
+    np.testing.assert_allclose(
+        forward_log_returns(bars, horizon)[: expected.size], expected, rtol=1e-13, atol=3e-16
+    )
+
+
 def test_an_outcome_across_missing_bars_is_unknown() -> None:
     bars = bars_with_opens([1.0, 2.0, 4.0, 8.0, 4.0, 4.0], gap=3)
     known = np.isfinite(forward_log_returns(bars, 1))

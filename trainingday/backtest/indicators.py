@@ -13,10 +13,11 @@ from trainingday.typing import FloatArray
 MIN_RELATIVE_DEVIATION = 1e-8
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def momentum_nb(values: FloatArray, lookback: int) -> FloatArray:
     """Return values[t] / values[t - lookback] - 1, shape (n_bars,)."""
-    out = np.full(values.shape[0], np.nan)
+    out = np.empty(values.shape[0])
+    out[:lookback] = np.nan
     for bar in range(lookback, values.shape[0]):
         out[bar] = values[bar] / values[bar - lookback] - 1.0
     return out
@@ -31,43 +32,48 @@ def rolling_mean_nb(values: FloatArray, window: int) -> FloatArray:
 @njit(cache=True, nogil=True)
 def rolling_deviation_nb(values: FloatArray, window: int) -> FloatArray:
     """Return the standard deviation (ddof 0) of the last `window` values, shape (n_bars,)."""
-    return _rolling_moments_nb(values, window)[1]
+    return np.sqrt(_rolling_moments_nb(values, window)[1])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _rolling_moments_nb(values: FloatArray, window: int) -> tuple[FloatArray, FloatArray]:
+    """Return mean and variance (ddof 0) of the last `window` values, each of shape (n_bars,)."""
     n_bars = values.shape[0]
-    means = np.full(n_bars, np.nan)
-    deviations = np.full(n_bars, np.nan)
-    total, squares, centre = 0.0, 0.0, 0.0
-    for bar in range(window - 1, n_bars):
-        # Start anew every `window` bars around a nearby value: running sums lose digits otherwise.
-        if (bar - (window - 1)) % window == 0:
-            centre = values[bar]
-            total, squares = 0.0, 0.0
-            for past in range(bar - window + 1, bar + 1):
-                step = values[past] - centre
-                total += step
-                squares += step * step
-        else:
-            new = values[bar] - centre
-            old = values[bar - window] - centre
-            total += new - old
-            squares += new * new - old * old
-        mean = total / window
-        means[bar] = centre + mean
-        deviations[bar] = math.sqrt(max(squares / window - mean * mean, 0.0))
-    return means, deviations
+    means, variances = np.empty(n_bars), np.empty(n_bars)
+    means[: window - 1] = np.nan
+    variances[: window - 1] = np.nan
+    weight = 1.0 / window
+    # Start anew every `window` bars around a nearby value: running sums lose digits otherwise.
+    for start in range(window - 1, n_bars, window):
+        centre = values[start]
+        total, squares = 0.0, 0.0
+        for bar in range(start - window + 1, start + 1):
+            step = values[bar] - centre
+            total += step
+            squares += step * step
+        stop = min(start + window, n_bars)
+        for bar in range(start, stop):
+            if bar > start:
+                new, old = values[bar] - centre, values[bar - window] - centre
+                total += new - old
+                squares += new * new - old * old
+            mean = total * weight
+            variance = squares * weight - mean * mean
+            means[bar] = centre + mean
+            variances[bar] = variance if variance > 0.0 else 0.0
+    return means, variances
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def z_score_nb(values: FloatArray, window: int) -> FloatArray:
     """Return (value - mean) / deviation (ddof 0) of the last `window` values; 0 where they are constant."""
-    means, deviations = _rolling_moments_nb(values, window)
-    out = np.full(values.shape[0], np.nan)
-    for bar in range(window - 1, values.shape[0]):
-        is_constant = deviations[bar] <= MIN_RELATIVE_DEVIATION * abs(means[bar])
-        out[bar] = 0.0 if is_constant else (values[bar] - means[bar]) / deviations[bar]
+    means, variances = _rolling_moments_nb(values, window)
+    out = np.empty(values.shape[0])
+    for bar in range(values.shape[0]):
+        deviation = math.sqrt(variances[bar])
+        score = (values[bar] - means[bar]) / deviation
+        # Written so that NaN, the warm-up, stays NaN.
+        out[bar] = 0.0 if deviation <= MIN_RELATIVE_DEVIATION * abs(means[bar]) else score
     return out
 
 
@@ -91,11 +97,12 @@ def wilder_mean_nb(values: FloatArray, window: int) -> FloatArray:
 @njit(cache=True, nogil=True)
 def _smooth_nb(values: FloatArray, window: int, weight: float) -> FloatArray:
     n_bars = values.shape[0]
-    out = np.full(n_bars, np.nan)
+    out = np.empty(n_bars)
     first = 0
     while first < n_bars and np.isnan(values[first]):
         first += 1
     seed_bar = first + window - 1
+    out[: min(seed_bar, n_bars)] = np.nan
     if seed_bar >= n_bars:
         return out
     level = 0.0
@@ -103,8 +110,9 @@ def _smooth_nb(values: FloatArray, window: int, weight: float) -> FloatArray:
         level += values[bar]
     level /= window
     out[seed_bar] = level
+    keep = 1.0 - weight
     for bar in range(seed_bar + 1, n_bars):
-        level += weight * (values[bar] - level)
+        level = keep * level + weight * values[bar]
         out[bar] = level
     return out
 
@@ -114,7 +122,9 @@ def true_range_nb(high: FloatArray, low: FloatArray, close: FloatArray) -> Float
     """Return Wilder's true range, shape (n_bars,); NaN on the first bar, which has no previous close."""
     out = np.full(close.shape[0], np.nan)
     for bar in range(1, close.shape[0]):
-        out[bar] = max(high[bar], close[bar - 1]) - min(low[bar], close[bar - 1])
+        before = close[bar - 1]
+        top = high[bar] if high[bar] > before else before
+        out[bar] = top - (low[bar] if low[bar] < before else before)
     return out
 
 
@@ -124,15 +134,15 @@ def average_true_range_nb(high: FloatArray, low: FloatArray, close: FloatArray, 
     return wilder_mean_nb(true_range_nb(high, low, close), window)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def channel_distance_nb(high: FloatArray, low: FloatArray, close: FloatArray, window: int) -> FloatArray:
     """Return (close - its mean) / average true range, both over `window`; 0 where nothing moves."""
     means = rolling_mean_nb(close, window)
     ranges = average_true_range_nb(high, low, close, window)
-    out = np.full(close.shape[0], np.nan)
-    for bar in range(window, close.shape[0]):
-        is_still = ranges[bar] <= MIN_RELATIVE_DEVIATION * close[bar]
-        out[bar] = 0.0 if is_still else (close[bar] - means[bar]) / ranges[bar]
+    out = np.empty(close.shape[0])
+    for bar in range(close.shape[0]):
+        distance = (close[bar] - means[bar]) / ranges[bar]
+        out[bar] = 0.0 if ranges[bar] <= MIN_RELATIVE_DEVIATION * close[bar] else distance
     return out
 
 
@@ -164,18 +174,19 @@ def highest_before_nb(values: FloatArray, window: int) -> FloatArray:
     """Return the largest of the `window` values before each bar, the bar itself left out."""
     n_bars = values.shape[0]
     out = np.full(n_bars, np.nan)
-    queue = np.empty(n_bars, dtype=np.int64)
-    head, tail = 0, 0
-    for bar in range(n_bars):
-        if bar >= window:
-            while queue[head] < bar - window:
-                head += 1
-            out[bar] = values[queue[head]]
-        # Only values that no later one exceeds can still become the largest.
-        while tail > head and values[queue[tail - 1]] <= values[bar]:
-            tail -= 1
-        queue[tail] = bar
-        tail += 1
+    # Cut into blocks of `window`, any window is the end of one block and the start of the next; the
+    # largest values of both are running maxima (van Herk 1992).
+    to_end = values.copy()
+    for bar in range(n_bars - 2, -1, -1):
+        if (bar + 1) % window and to_end[bar + 1] > to_end[bar]:
+            to_end[bar] = to_end[bar + 1]
+    for start in range(0, n_bars, window):
+        highest = -np.inf
+        for bar in range(max(start, window), min(start + window, n_bars)):
+            # The bars bar - window .. bar - 1, which do not hold the bar itself.
+            first = to_end[bar - window]
+            out[bar] = first if first > highest else highest
+            highest = values[bar] if values[bar] > highest else highest
     return out
 
 

@@ -45,9 +45,7 @@ def _compare_64(predicate: str) -> Any:
                 address = builder.gep(first, [ir.Constant(word_type, chunk * N_LANES)])
                 pointer = builder.bitcast(address, lanes.as_pointer())
                 loaded = builder.load(pointer, align=8)
-                bits = builder.bitcast(
-                    builder.fcmp_ordered(predicate, loaded, splat), ir.IntType(N_LANES)
-                )
+                bits = builder.bitcast(builder.fcmp_ordered(predicate, loaded, splat), ir.IntType(N_LANES))
                 wide = builder.zext(bits, word_type)
                 word = builder.or_(word, builder.shl(wide, ir.Constant(word_type, chunk * N_LANES)))
             return word
@@ -71,6 +69,17 @@ def lowest_bit(typing_context: Any, word: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), generate
+
+
+@intrinsic
+def highest_bit(typing_context: Any, number: Any) -> Any:
+    """Return the index of the highest set bit of a positive number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        zeros = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.sub(ir.Constant(ir.IntType(64), 63), zeros)
+
+    return types.int64(types.int64), generate
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -98,9 +107,7 @@ def memoryless_bits_nb(
 
 
 @njit(cache=True, nogil=True)
-def exit_bits_nb(
-    indicator: FloatArray, exit_long: float, exit_short: float, exits: WordArray
-) -> None:
+def exit_bits_nb(indicator: FloatArray, exit_long: float, exit_short: float, exits: WordArray) -> None:
     """Write where a long and where a short must end, shape (2, n_words)."""
     for word in range(exits.shape[1]):
         exits[0, word] = at_most_64(indicator, word * WORD_BITS, exit_long)

@@ -149,7 +149,7 @@ class _Market:
         self.bars, self.costs, self.folds = bars, costs, folds
         self.close = np.ascontiguousarray(bars.close)
         self.rows = kernels.market_rows_nb(bars.open, self.close)
-        self.blocks = kernels.block_extremes_nb(self.close)
+        self.extremes = kernels.range_extremes_nb(self.close)
         self.n_words = (len(bars) + WORD_BITS - 1) // WORD_BITS
 
 
@@ -184,7 +184,7 @@ def _score_thresholds(
         kernels.score_thresholds_nb(
             market.rows,
             market.close,
-            market.blocks,
+            market.extremes,
             padded,
             _has_late_nan(padded[:n_bars]),
             thresholds,
@@ -219,27 +219,26 @@ def _score_positions(market: _Market, family: ScorableFamily, table: FloatArray,
     """Score positions of each candidate in turn; those that are fractions are left to the ledger."""
     longs = np.empty(market.n_words, dtype=np.uint64)
     shorts = np.empty(market.n_words, dtype=np.uint64)
+    changes = np.empty((2, len(market.bars) + 1), dtype=np.int64)
     for candidate, row in enumerate(table):
         positions = family.compute_positions(market.bars, _values(family, row))
         targets = check_positions(positions, len(market.bars))
         if not pack_positions_nb(targets, longs, shorts):
             sums[candidate, :, kernels.NEEDS_LEDGER] = 1.0
             continue
-        for fold, (start, stop) in enumerate(market.folds):
-            kernels.score_bits_nb(
-                market.rows,
-                market.close,
-                market.blocks,
-                longs,
-                shorts,
-                start,
-                stop,
-                market.costs.fee,
-                market.costs.slippage,
-                sums[candidate, fold],
-            )
-
-
+        kernels.score_bits_nb(
+            market.rows,
+            market.close,
+            market.extremes,
+            longs,
+            shorts,
+            market.folds,
+            changes[0],
+            changes[1],
+            market.costs.fee,
+            market.costs.slippage,
+            sums[candidate],
+        )
 
 
 def _values(family: ScorableFamily, row: FloatArray) -> dict[str, float]:
@@ -269,9 +268,7 @@ def _finish(sums: FloatArray, folds: IntArray, bars_per_year: float) -> dict[str
             "profit_factor": np.where(lost > 0, sums[:, :, kernels.WON] / lost, np.nan),
             "expectancy": profit / n_closed,
             "exposure": sums[:, :, kernels.HELD] / n_bars,
-            "turnover": np.where(
-                n_bars > 1, sums[:, :, kernels.TRADED] * bars_per_year / n_returns, np.nan
-            ),
+            "turnover": np.where(n_bars > 1, sums[:, :, kernels.TRADED] * bars_per_year / n_returns, np.nan),
             "costs_paid": sums[:, :, kernels.COSTS].copy(),
         }
 
@@ -290,9 +287,7 @@ def _doubtful(sums: FloatArray, folds: IntArray) -> list[tuple[int, int]]:
 
 def _ledger_metrics(market: _Market, positions: FloatArray, fold: int, bars_per_year: float) -> Metrics:
     window = slice(int(market.folds[fold, 0]), int(market.folds[fold, 1]))
-    result = run_backtest(
-        market.bars[window], positions[window], market.costs, bars_per_year=bars_per_year
-    )
+    result = run_backtest(market.bars[window], positions[window], market.costs, bars_per_year=bars_per_year)
     return compute_metrics(result, with_interval=False)
 
 

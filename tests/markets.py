@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from trainingday.bars import Bars
@@ -47,7 +49,7 @@ def autoregressive_bars(n_bars: int, seed: int, *, phi: float = 0.15, sigma: flo
 
 
 def null_returns(kind: str, n_bars: int, rng: np.random.Generator, *, sigma: float = 0.005) -> FloatArray:
-    """Return returns without any signal: EVIDENCE.md's N1 gaussian, N2 student, N3 garch, N4 regime."""
+    """Return returns without any signal: EVIDENCE.md's N1 gaussian to N5 sp500 (real moves, random signs)."""
     if kind == "gaussian":
         return sigma * rng.standard_normal(n_bars)
     if kind == "student":
@@ -57,7 +59,28 @@ def null_returns(kind: str, n_bars: int, rng: np.random.Generator, *, sigma: flo
     if kind == "regime":
         levels = np.where(_two_states(n_bars, rng, 1 / 500, 1 / 150), 2.2, 0.6) / 1.180613
         return sigma * levels * rng.standard_normal(n_bars)
-    raise ValueError(f"kind should be gaussian, student, garch or regime, is {kind}")
+    if kind == "sp500":
+        return _sp500_returns(n_bars, rng, sigma)
+    raise ValueError(f"kind should be gaussian, student, garch, regime or sp500, is {kind}")
+
+
+@lru_cache(maxsize=1)
+def _sp500_moves() -> FloatArray:
+    import arch.data.sp500
+
+    moves = np.diff(np.log(arch.data.sp500.load()["Adj Close"].to_numpy()))
+    return moves - moves.mean()
+
+
+def _sp500_returns(n_bars: int, rng: np.random.Generator, sigma: float) -> FloatArray:
+    """Return a stationary bootstrap (mean block 50) of daily S&P 500 log returns with random signs."""
+    moves = _sp500_moves()
+    is_new = rng.random(n_bars) < 1 / 50
+    is_new[0] = True
+    starts = rng.integers(moves.size, size=n_bars)
+    first = np.maximum.accumulate(np.where(is_new, np.arange(n_bars), 0))
+    picked = moves[(starts[first] + np.arange(n_bars) - first) % moves.size]
+    return sigma / moves.std() * picked * rng.choice([-1.0, 1.0], n_bars)
 
 
 def _garch_returns(n_bars: int, rng: np.random.Generator, sigma: float, burn_in: int = 500) -> FloatArray:

@@ -269,7 +269,11 @@ def _relative_changes(scores: Sequence[float | None]) -> FloatArray:
         [
             after / before - 1.0
             for before, after in pairs
-            if before is not None and after is not None and before >= MIN_RATIO_BASE
+            if before is not None
+            and after is not None
+            and before >= MIN_RATIO_BASE
+            and math.isfinite(before)
+            and math.isfinite(after)
         ],
         dtype=np.float64,
     )

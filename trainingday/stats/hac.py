@@ -109,16 +109,21 @@ def long_run_variance(series: FloatArray) -> float:
     n_bars = int(series.shape[0])
     if n_bars <= N_PARAMETERS:
         raise InvalidArgument(f"series should hold > {N_PARAMETERS} observations, holds {n_bars}")
-    gamma_0 = float(series @ series) / n_bars
+    gamma_0 = _dot(series, series) / n_bars
     if gamma_0 == 0.0:
         return 0.0
-    rho = float(series[1:] @ series[:-1]) / n_bars / gamma_0
+    rho = _dot(series[1:], series[:-1]) / n_bars / gamma_0
     bandwidth = parzen_bandwidth(rho, n_bars)
     total: float = gamma_0
     for lag in range(1, min(math.ceil(bandwidth), n_bars)):
-        total += 2.0 * _parzen(lag / bandwidth) * float(series[lag:] @ series[:-lag]) / n_bars
+        total += 2.0 * _parzen(lag / bandwidth) * _dot(series[lag:], series[:-lag]) / n_bars
     floored = max(total, VARIANCE_FLOOR * gamma_0)
     return floored * n_bars / (n_bars - N_PARAMETERS)
+
+
+def _dot(one: FloatArray, other: FloatArray) -> float:
+    # Not `@`: BLAS wakes threads for it, ten times slower on a busy machine, and rounds by their number.
+    return float(np.einsum("i,i->", one, other))
 
 
 def _parzen(x: float) -> float:

@@ -21,6 +21,7 @@ from trainingday.stats.gate import (
     decide,
     detectable_improvement,
     exams_sentence,
+    market_baseline,
     years_needed,
 )
 
@@ -239,6 +240,49 @@ def test_the_exam_catches_the_detectable_difference_as_often_as_it_says():
     assert binom.ppf(1e-4, n_exams, 0.8) <= passes <= binom.ppf(1 - 1e-4, n_exams, 0.8)
 
 
+def test_the_market_baseline_is_fixed_by_the_past_alone():
+    rising, falling = returns_of(1.0, 5), returns_of(-1.0, 6)
+    assert market_baseline(rising, falling, YEAR).name == "buy_and_hold"
+    np.testing.assert_array_equal(market_baseline(rising, falling, YEAR).returns, falling)
+    for past in (falling, np.zeros(500), np.array([])):
+        flat = market_baseline(past, rising, YEAR)
+        assert flat.name == "flat"
+        assert not flat.returns.any()
+
+
+@pytest.mark.slow
+def test_against_flat_and_a_champion_together_luck_passes_far_less_often():
+    n_markets, n_bars = 1_500, 1_000
+    passes = 0
+    for market in range(n_markets):
+        rng = np.random.default_rng([8, market])
+        prices = null_returns("garch", n_bars, rng)
+        timers = [np.repeat(rng.choice([-1.0, 0.0, 1.0], n_bars // 10), 10) * prices for _ in range(2)]
+        baselines = (Baseline("flat", np.zeros(n_bars)), Baseline("champion", timers[1]))
+        passes += exam_of(timers[0], *baselines, exam=Exam(level=0.05)).verdict is Verdict.PASSED
+    print(f"\nagainst flat and champion on {n_markets} null markets, p < 0.05: {passes}")
+    # The largest of two p-values correlated at about 0.7: well below 5 %, and above 0.05 squared.
+    assert binom.ppf(0.001, n_markets, 0.0025) <= passes <= binom.ppf(0.999, n_markets, 0.03)
+
+
+@pytest.mark.slow
+def test_timers_without_skill_do_not_pass_in_a_rising_market():
+    """The beta trap: against buy & hold, long/flat timers pass at most at the level; against flat not."""
+    n_markets, n_bars = 300, 2 * 8_760
+    passes = {"flat": 0, "buy_and_hold": 0}
+    for market in range(n_markets):
+        rng = np.random.default_rng([6, market])
+        prices = null_returns("gaussian", n_bars, rng) + 0.005 / math.sqrt(YEAR)
+        # Mostly long: what a search in a rising market ends up with.
+        timer = np.repeat(rng.random(n_bars // 24) < 0.8, 24) * prices
+        for name, returns in (("flat", np.zeros(n_bars)), ("buy_and_hold", prices)):
+            decision = exam_of(timer, Baseline(name, returns), exam=Exam(level=0.05))
+            passes[name] += decision.verdict is Verdict.PASSED
+    print(f"\nlong/flat timers on {n_markets} rising markets, p < 0.05: {passes}")
+    assert passes["buy_and_hold"] <= binom.ppf(0.999, n_markets, 0.05)
+    assert passes["flat"] > binom.ppf(0.999, n_markets, 0.05)
+
+
 def test_the_sentence_about_exams():
     assert exams_sentence(Exam(exams_left=7)) == (
         "You have 7 of 10 sealed exams left. Each is graded so strictly that the chance of any luck-only "
@@ -279,13 +323,13 @@ def test_a_wrong_argument_is_named(change, message):
 @pytest.mark.slow
 @pytest.mark.parametrize("n_bars", [1_000, 5_000])
 def test_its_size_on_null_markets_is_its_level(n_bars):
-    """Random long/short timers on four kinds of null market: passes at 0.05 and 0.005 stay binomial."""
-    kinds = ("gaussian", "student", "garch", "regime")
+    """Random long/short timers on five kinds of null market: passes at 0.05 and 0.005 stay binomial."""
+    kinds = ("gaussian", "student", "garch", "regime", "sp500")
     n_markets = 4_000 if n_bars == 1_000 else 1_000
     passes = {0.05: 0, 0.005: 0}
     for market in range(n_markets):
         rng = np.random.default_rng([20240601, n_bars, market])
-        prices = null_returns(kinds[market % 4], n_bars, rng)
+        prices = null_returns(kinds[market % 5], n_bars, rng)
         signs = np.repeat(rng.choice([-1.0, 0.0, 1.0], n_bars // 10), 10)
         decision = decide(
             signs * prices,

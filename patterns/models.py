@@ -45,6 +45,7 @@ class Pattern(models.Model):
     volume_regime = models.CharField(max_length=10)
     horizon = models.PositiveIntegerField(help_text="Bars that the position is held.")
     direction = models.SmallIntegerField(choices=[(1, "long"), (-1, "short")])
+    definition = models.JSONField(help_text="What `discovery.pattern.Pattern.from_dict` reads.")
     state = models.CharField(max_length=10, choices=State, default=State.CANDIDATE, db_index=True)
     state_reason = models.TextField(blank=True, default="")
     found_by = models.ForeignKey(PatternScan, on_delete=models.PROTECT, related_name="patterns_found")

@@ -1,3 +1,10 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from sessions import api
+
+router = SimpleRouter()
+router.register("training-sessions", api.TrainingSessionViewSet, basename="api-session")
+router.register("trials", api.TrialViewSet, basename="api-trial")
+router.register("models", api.ModelVersionViewSet, basename="api-model")
+urlpatterns = router.urls

@@ -104,7 +104,10 @@ class ModelVersion(models.Model):
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
     )
+    # What is examined and deployed is fitted on train + validation; what was scored on validation, on train
+    # alone. A baseline has only the latter.
     strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="model_versions")
+    selection_strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="+")
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE, db_index=True)
     stage_reason = models.TextField(blank=True, default="")
     algorithm = models.CharField(max_length=20)
@@ -114,12 +117,12 @@ class ModelVersion(models.Model):
     train_first_us = models.BigIntegerField()
     train_last_us = models.BigIntegerField()
     artifact = models.CharField(max_length=64)
-    weights_hash = models.CharField(max_length=64)
-    validation = models.JSONField(default=dict, help_text="Metrics on validation.")
-    validation_sharpe = models.FloatField(null=True)
-    curve = models.JSONField(
-        default=list, help_text="Learning curve: step, steps per second, validation Sharpe."
+    weights_hash = models.CharField(max_length=64, help_text="sha256 over the members' weights.")
+    members = models.JSONField(
+        default=list, help_text="Per seed: score on validation, steps, weights hash, learning curve."
     )
+    validation = models.JSONField(default=dict, help_text="Metrics on validation of the fit on train alone.")
+    validation_sharpe = models.FloatField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

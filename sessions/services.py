@@ -1,5 +1,89 @@
+"""Starts training sessions and changes the stage of models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from sessions.models import TrainingSession
+from sessions.rl.presets import get_preset
+from trainingday.exceptions import InvalidArgument
+from trainingday.markets.models import Market
+from trainingday.markets.queries import query_bars, query_latest_dataset, query_split
 from trainingday.runs.models import Run, TrainingSchedule, Trigger
+from trainingday.runs.services import new_seed, request_run
+
+MAX_TRIALS = 10_000
+MAX_SEED = 2**32 - 1
+# A session that takes this many times what its preset is meant to take is ended with that reason.
+TIME_BUDGET_FACTOR = 20
+
+
+def request_session(
+    market: Market,
+    preset: str,
+    *,
+    trigger: Trigger,
+    user: User | None = None,
+    seed: int | None = None,
+    n_trials: int | None = None,
+    idempotency_key: str = "",
+) -> TrainingSession:
+    """Check and queue a training session on the market's newest dataset.
+
+    Raises
+    ------
+    NotFound
+        If the preset is unknown or the market has no dataset.
+    InvalidArgument
+        If the seed or the number of trials is out of range.
+    NotEnoughBars
+        If the dataset is too short to split.
+    StateConflict
+        If a session of the market is active.
+    """
+    budget = get_preset(preset)
+    if n_trials is not None and not 1 <= n_trials <= MAX_TRIALS:
+        raise InvalidArgument(f"n_trials should be 1..{MAX_TRIALS}, is {n_trials}")
+    if seed is not None and not 0 <= seed <= MAX_SEED:
+        raise InvalidArgument(f"seed should be 0..{MAX_SEED}, is {seed}")
+    dataset = query_latest_dataset(market)
+    query_split(dataset, bars=query_bars(dataset))
+    session = TrainingSession(
+        market=market,
+        dataset=dataset,
+        dataset_hash=dataset.sha256,
+        preset=preset,
+        trigger=trigger,
+        requested_by=user,
+        seed=new_seed() if seed is None else seed,
+        time_budget_seconds=int(TIME_BUDGET_FACTOR * budget.budget_seconds),
+        configuration=_snapshot(market, preset, n_trials or budget.n_trials),
+        idempotency_key=idempotency_key,
+    )
+    return request_run(session)
 
 
 def start_scheduled_session(schedule: TrainingSchedule, trigger: Trigger) -> Run:
-    raise NotImplementedError
+    return request_session(schedule.market, schedule.preset, trigger=trigger)
+
+
+def clone_session(session: TrainingSession, *, trigger: Trigger, user: User | None) -> TrainingSession:
+    """Queue a session with another's preset and trials on the market's newest bars, with a new seed."""
+    n_trials = session.configuration.get("n_trials")
+    return request_session(session.market, session.preset, trigger=trigger, user=user, n_trials=n_trials)
+
+
+def _snapshot(market: Market, preset: str, n_trials: int) -> dict[str, Any]:
+    """Return what the session will use, as it is now: later edits of the market change nothing."""
+    return {
+        "preset": preset,
+        "n_trials": n_trials,
+        "fee": market.fee,
+        "slippage": market.slippage,
+        "bars_per_year": market.bars_per_year,
+        "exam_level": market.alpha,
+        "executor": settings.TRAININGDAY_EXECUTOR,
+    }

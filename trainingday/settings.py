@@ -242,6 +242,6 @@ LOGGING = {
     "formatters": {"json": {"()": "trainingday.logs.formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {"django_q": {"level": "WARNING"}, "numba": {"level": "WARNING"}},
+    "loggers": {"django-q": {"level": "WARNING"}, "numba": {"level": "WARNING"}},
 }
 SILENCED_SYSTEM_CHECKS: list[str] = []

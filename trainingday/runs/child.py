@@ -57,7 +57,9 @@ def work(context: RunContext) -> int:
 
 
 def _die_with_supervisor() -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin: its lock, held by this thread, would abort the interpreter's exit.
+    while os.read(0, 1024):
+        pass
     os.killpg(0, signal.SIGKILL)
 
 

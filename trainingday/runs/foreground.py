@@ -60,8 +60,11 @@ def run_in_foreground(run: Run, console: Console) -> Run:
 
 
 def _supervise(kind: str, pk: int) -> None:
+    """Supervise until the run is terminal: an attempt that died is followed by the next."""
     try:
-        supervise(kind, pk)
+        while services.get_run(kind, pk).is_active:
+            supervise(kind, pk)
+            time.sleep(SECONDS_BETWEEN_READS)
     finally:
         connection.close()
 

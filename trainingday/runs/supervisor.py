@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from trainingday.runs.models import RunState
 SECONDS_BETWEEN_CHECKS = 1.0
 SECONDS_BETWEEN_RENEWALS = 10.0
 GRACE_SECONDS = 3.0
+STDERR_CHARACTERS = 8000
 # One numeric thread per process: two on two cores were several times slower for small networks.
 CHILD_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -43,10 +45,8 @@ class Child:
 
     def end(self) -> None:
         """Kill the whole group, pool workers included."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def memory_mb(self) -> float:
@@ -60,8 +60,7 @@ class Child:
     def last_words(self) -> str:
         """Return the end of what the child printed on stderr."""
         self.stderr.seek(0)
-        lines = self.stderr.read()[-4000:].decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        return self.stderr.read()[-STDERR_CHARACTERS:].decode(errors="replace").strip()
 
 
 def supervise(kind: str, pk: int) -> None:
@@ -84,7 +83,7 @@ def supervise(kind: str, pk: int) -> None:
 
 
 def _start(kind: str, pk: int, fence: int) -> Child:
-    stderr = tempfile.TemporaryFile()
+    stderr = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the child)
     process = subprocess.Popen(
         [sys.executable, "-m", "trainingday.runs.child", kind, str(pk), str(fence)],
         stdin=subprocess.PIPE,
@@ -135,4 +134,6 @@ def _death(child: Child) -> str:
     code = child.process.returncode
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     words = child.last_words()
-    return f"the child ended early ({how})" + (f": {words}" if words else "")
+    log.error("child ended early", how=how, stderr=words)
+    last_line = words.splitlines()[-1] if words else ""
+    return f"the child ended early ({how})" + (f": {last_line}" if last_line else "")

@@ -6,17 +6,22 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.db import connection
+from django.db.models import OuterRef, Prefetch, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from trainingday.exceptions import NotFound, StateConflict, TrainingDayError
 from trainingday.permissions import may_administer, may_operate
 from trainingday.runs import queries, services
 from trainingday.runs.cron import next_times
-from trainingday.runs.models import TrainingSchedule, Trigger
+from trainingday.runs.models import ACTIVE, RunState, ScheduleFiring, TrainingSchedule, Trigger
+from trainingday.runs.progress import query_run_lines
 from trainingday.runs.schedules import start
+
+FIRINGS_SHOWN = 5
 
 
 @login_not_required
@@ -32,22 +37,25 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 
 def workers(request: HttpRequest) -> HttpResponse:
+    lines = query_run_lines([*ACTIVE])[::-1]
     context = {
         "workers": queries.worker_health(),
-        "runs": queries.active_runs(),
-        "failures": queries.failed_runs(20),
+        "active": sorted(lines, key=lambda line: line.state != RunState.RUNNING),
+        "failures": query_run_lines([RunState.FAILED], limit=20),
     }
     return render(request, "runs/workers.html", context)
 
 
 def schedules(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    plans = TrainingSchedule.objects.select_related("market").prefetch_related("firings")
+    newest = ScheduleFiring.objects.filter(schedule=OuterRef("schedule")).order_by("-due_at").values("pk")
+    shown = ScheduleFiring.objects.filter(pk__in=Subquery(newest[:FIRINGS_SHOWN]))
+    plans = TrainingSchedule.objects.select_related("market").prefetch_related(Prefetch("firings", shown))
     rows = [
         {
             "schedule": plan,
             "next_times": next_times(plan.cron, plan.time_zone, 5) if plan.is_enabled else [],
-            "last": next(iter(plan.firings.all()), None),
+            "history": list(plan.firings.all()),
             "is_late": bool(
                 plan.is_enabled and plan.next_run_at and (now - plan.next_run_at).total_seconds() > 180
             ),
@@ -82,4 +90,6 @@ def cancel_run(request: HttpRequest, public_id: str) -> HttpResponse:
         raise Http404 from error
     except StateConflict as error:
         messages.error(request, str(error))
-    return redirect(request.POST.get("next", "/") if request.POST.get("next", "").startswith("/") else "/")
+    back = request.POST.get("next", "")
+    is_safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return redirect(back if is_safe else "home")

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from trainingday import display
+from trainingday.charts import Chart
 
 register = template.Library()
 register.filter("duration", display.duration)
@@ -26,6 +27,11 @@ STATE_TONES = {
     "baseline": "dim", "not_proven": "warn", "cannot_tell": "warn", "no_exam_left": "warn",
     "skipped:overlap": "warn",
 }  # fmt: skip
+RUN_PAGES = {
+    "session": "sessions:detail",
+    "tournament": "strategies:tournament",
+    "scan": "patterns:scan",
+}
 WORDS = {
     "not_proven": "not proven",
     "cannot_tell": "cannot tell",
@@ -129,7 +135,11 @@ def pages(context: Context, page: Page[Any]) -> dict[str, Any]:
     """Links to the other pages that keep every filter; a permalink for each state of the list."""
     query = context["request"].GET.copy()
     query.pop("page", None)
-    return {"page": page, "query": query.urlencode(), "numbers": page.paginator.get_elided_page_range(page.number)}
+    return {
+        "page": page,
+        "query": query.urlencode(),
+        "numbers": page.paginator.get_elided_page_range(page.number),
+    }
 
 
 @register.inclusion_tag("components/sort_header.html", takes_context=True)
@@ -142,3 +152,36 @@ def sort_header(context: Context, field: str, label: str) -> dict[str, Any]:
     query["sort"] = f"-{field}" if current == field else field
     order = {field: "ascending", f"-{field}": "descending"}.get(current, "none")
     return {"label": label, "query": query.urlencode(), "order": order}
+
+
+@register.inclusion_tag("components/chart.html")
+def chart(drawn: Chart, name: str, title: str, size: str = "", live: str = "") -> dict[str, Any]:
+    """A plot with the table behind it; `live` lets the page's script add points."""
+    return {"chart": drawn, "data_id": f"{name}-data", "title": title, "size": size, "live": live}
+
+
+@register.filter
+def run_url(public_id: str) -> str:
+    """Return the page of a run named like "session-12", "" where its kind has none."""
+    kind, _, pk = str(public_id).rpartition("-")
+    name = RUN_PAGES.get(kind)
+    return reverse(name, args=[int(pk)]) if name and pk.isdigit() else ""
+
+
+@register.filter
+def pluck(rows: Any, key: str) -> list[Any]:
+    """Return one value of each dict in a list."""
+    return [row.get(key) for row in rows or [] if isinstance(row, dict)]
+
+
+@register.filter
+def look_run(look: Any) -> str:
+    return f"{look.run_kind}-{look.run_pk}"
+
+
+@register.inclusion_tag("components/interval.html")
+def interval(rate: Any, low: Any, high: Any, base: Any) -> dict[str, Any]:
+    """A rate with its interval and base rate on a line from 0 to 100 %."""
+    numbers = {"rate": rate, "low": low, "high": high, "base": base}
+    places = {name: round(4 + 112 * v, 1) for name, v in numbers.items() if display.is_defined(v)}
+    return {"places": places, "words": {name: display.percent(value) for name, value in numbers.items()}}

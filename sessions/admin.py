@@ -1,0 +1,27 @@
+"""Admin of sessions, trials and models: read-only, for they are facts."""
+
+from django.contrib import admin
+
+from sessions.models import ModelVersion, TrainingSession, Trial
+from trainingday.runs.admin import ReadOnlyAdmin
+
+
+@admin.register(TrainingSession)
+class TrainingSessionAdmin(ReadOnlyAdmin):
+    list_display = ["id", "market", "preset", "state", "generation", "new_sharpe", "verdict", "created_at"]
+    list_filter = ["state", "preset", "verdict"]
+    list_select_related = ["market"]
+
+
+@admin.register(Trial)
+class TrialAdmin(ReadOnlyAdmin):
+    list_display = ["id", "session", "index", "state", "score", "seconds"]
+    list_filter = ["state"]
+    list_select_related = ["session"]
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    list_display = ["id", "market", "number", "stage", "algorithm", "validation_sharpe", "created_at"]
+    list_filter = ["stage", "algorithm"]
+    list_select_related = ["market"]

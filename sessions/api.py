@@ -1,0 +1,136 @@
+"""The API of training sessions, trials and models, and the seed's own address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from sessions import real_session
+from sessions.models import ModelVersion, TrainingSession, Trial
+from sessions.serializers import (
+    ModelVersionSerializer,
+    StartSessionSerializer,
+    TrainingSessionDetailSerializer,
+    TrainingSessionSerializer,
+    TrialSerializer,
+)
+from sessions.services import clone_session, request_session
+from trainingday.exceptions import TrainingDayError
+from trainingday.markets.queries import query_market
+from trainingday.runs.models import Trigger
+
+MAX_KEY_LENGTH = 100
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
+)
+
+
+class TrainingSessionViewSet(
+    mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[TrainingSession]
+):
+    queryset = TrainingSession.objects.select_related("market", "dataset")
+    filterset_fields = ["state", "market__slug", "preset", "verdict"]
+    ordering_fields = ["created_at", "generation", "new_sharpe", "duration"]
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def get_serializer_class(self) -> Any:
+        if self.action == "create":
+            return StartSessionSerializer
+        return TrainingSessionDetailSerializer if self.action == "retrieve" else TrainingSessionSerializer
+
+    @extend_schema(
+        request=StartSessionSerializer, responses={202: TrainingSessionSerializer}, parameters=[IDEMPOTENCY]
+    )
+    def create(self, request: Request) -> Response:
+        """Start a session; answers 202 with its address, 200 if the Idempotency-Key has started it already."""
+        fields = StartSessionSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        key = idempotency_key(request)
+        user = request.user if isinstance(request.user, User) else None
+        known = bool(key) and TrainingSession.objects.filter(requested_by=user, idempotency_key=key).exists()
+        given = dict(fields.validated_data)
+        session = request_session(
+            query_market(given.pop("market")),
+            given.pop("preset"),
+            trigger=Trigger.API,
+            user=user,
+            idempotency_key=key,
+            **given,
+        )
+        return _accepted(session, status.HTTP_200_OK if known else status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses={202: TrainingSessionSerializer})
+    @action(detail=True, methods=["post"])
+    def clone(self, request: Request, pk: str | None = None) -> Response:
+        """Start a session with the same preset and trials on the newest bars."""
+        user = request.user if isinstance(request.user, User) else None
+        return _accepted(
+            clone_session(self.get_object(), trigger=Trigger.API, user=user), status.HTTP_202_ACCEPTED
+        )
+
+
+class TrialViewSet(viewsets.ReadOnlyModelViewSet[Trial]):
+    queryset = Trial.objects.all()
+    serializer_class = TrialSerializer
+    filterset_fields = ["session", "state"]
+    ordering_fields = ["index", "score", "seconds"]
+    lookup_value_regex = "[0-9]{1,18}"
+
+
+class ModelVersionViewSet(viewsets.ReadOnlyModelViewSet[ModelVersion]):
+    queryset = ModelVersion.objects.select_related("market")
+    serializer_class = ModelVersionSerializer
+    filterset_fields = ["market__slug", "stage", "algorithm", "session"]
+    ordering_fields = ["created_at", "number", "validation_sharpe"]
+    lookup_value_regex = "[0-9]{1,18}"
+
+
+class RealSessionView(APIView):
+    """`POST /api/training/real-session`, as the seed's clients call it."""
+
+    @extend_schema(
+        request=StartSessionSerializer,
+        responses={200: OpenApiTypes.OBJECT, 202: OpenApiTypes.OBJECT, 500: OpenApiTypes.OBJECT},
+        description="Runs a session and answers when it is done; with `Prefer: respond-async` answers 202 at once.",
+    )
+    def post(self, request: Request) -> Response:
+        user = request.user if isinstance(request.user, User) else None
+        try:
+            session = real_session.start(request.data, user)
+            if "respond-async" in request.headers.get("Prefer", ""):
+                body = {"success": True, "data": {"run": session.public_id, "state": session.state}}
+                return Response(
+                    body, status=status.HTTP_202_ACCEPTED, headers={"Location": _address(session)}
+                )
+            return Response(real_session.envelope(real_session.wait(session)))
+        except (TrainingDayError, ValueError) as error:
+            return Response(
+                {"success": False, "error": str(error)}, status=status.HTTP_500_INTERNAL_SERVER_ERROR
+            )
+
+
+def idempotency_key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        raise ValidationError(
+            {"Idempotency-Key": [f"At most {MAX_KEY_LENGTH} printable characters are allowed."]}
+        )
+    return key
+
+
+def _accepted(session: TrainingSession, code: int) -> Response:
+    data = TrainingSessionSerializer(session).data
+    return Response(data, status=code, headers={"Location": _address(session)})
+
+
+def _address(session: TrainingSession) -> str:
+    return f"/api/v1/runs/{session.public_id}/"

@@ -1,0 +1,33 @@
+"""What a person may choose of a training session."""
+
+from __future__ import annotations
+
+from django import forms
+
+from sessions.rl.presets import PRESETS
+from sessions.services import MAX_SEED
+from trainingday.markets.models import Market
+
+PRESET_CHOICES = [
+    (
+        preset.name,
+        f"{preset.name}: {preset.n_trials} trials, {preset.n_final_seeds} final seeds. {preset.meaning}.",
+    )
+    for preset in PRESETS.values()
+]
+
+
+class StartSessionForm(forms.Form):
+    market = forms.ModelChoiceField(
+        Market.objects.all(),
+        to_field_name="slug",
+        empty_label="Choose a market",
+        help_text="Its newest dataset is used; train, validation and the sealed test follow from it.",
+    )
+    preset = forms.ChoiceField(choices=PRESET_CHOICES, initial="quick", help_text="Times are for two cores.")
+    seed = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_SEED,
+        help_text="Leave empty for a random one. The same seed on the same bars gives the same result.",
+    )

@@ -1,0 +1,124 @@
+"""Final trainings as pure functions for the executor: fit on train, then refit up to the test gap."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sessions.rl.errors import TrainingDiverged
+from sessions.rl.hyperparameters import Hyperparameters
+from sessions.rl.search import TrialTask, load_bundle, train_member
+from trainingday.policy.network import PolicyNetwork
+from trainingday.policy.observation import compute_features
+from trainingday.typing import JSONDict
+
+
+@dataclass(frozen=True)
+class MemberTask:
+    """One seed's training; it writes where it stands to `progress_file` for the live page."""
+
+    task: TrialTask
+    progress_file: str
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One trained seed.
+
+    Attributes
+    ----------
+    network : PolicyNetwork or None
+        None where the training diverged; `reason` says how.
+    score : float or None
+        Validation Sharpe ratio of the kept checkpoint.
+    best_step : int
+        Steps at the kept checkpoint.
+    """
+
+    seed: int
+    network: PolicyNetwork | None
+    score: float | None
+    best_step: int
+    curve: tuple[JSONDict, ...]
+    seconds: float
+    reason: str = ""
+
+    def as_dict(self) -> JSONDict:
+        return {
+            "seed": self.seed,
+            "validation_sharpe": self.score,
+            "best_step": self.best_step,
+            "weights_hash": self.network.weights_hash() if self.network else None,
+            "seconds": round(self.seconds, 2),
+            "reason": self.reason,
+            "curve": list(self.curve),
+        }
+
+
+def fit_member(member: MemberTask) -> Member:
+    """Return a seed trained on train, at its best checkpoint on validation."""
+    try:
+        trained = train_member(member.task, on_progress=_writer(member.progress_file))
+    except TrainingDiverged as error:
+        return Member(member.task.seed, None, None, 0, (), 0.0, str(error))
+    steps = [point["step"] for point in trained.curve if point["validation_sharpe"] == trained.score]
+    best_step = int(steps[-1] if steps else trained.n_steps)
+    return Member(
+        member.task.seed, trained.network, trained.score, best_step, tuple(trained.curve), trained.seconds
+    )
+
+
+def refit_member(member: MemberTask) -> Member:
+    """Return the seed trained on all bars before the test gap, for exactly the task's steps.
+
+    The learning rate decays over these steps, so the result is a model of its own; nothing selects it.
+    """
+    from sessions.rl.training import train  # torch: loaded only where training happens
+
+    task = member.task
+    hyperparameters = Hyperparameters.from_dict({**task.hyperparameters, "n_steps": task.n_steps})
+    bars = load_bundle(task.dataset)[: task.validation[1]]
+    try:
+        trained = train(
+            compute_features(bars, hyperparameters.observation),
+            bars,
+            hyperparameters,
+            task.seed,
+            costs=task.costs,
+            bars_per_year=task.bars_per_year,
+            on_progress=_writer(member.progress_file),
+        )
+    except TrainingDiverged as error:
+        return Member(task.seed, None, None, 0, (), 0.0, str(error))
+    return Member(task.seed, trained.network, None, trained.n_steps, (), trained.seconds)
+
+
+def read_progress(member: MemberTask) -> JSONDict | None:
+    """Return where a member stands, or None before its first report."""
+    try:
+        progress: JSONDict = json.loads(Path(member.progress_file).read_text())
+    except (OSError, ValueError):
+        return None
+    return progress
+
+
+def with_steps(member: MemberTask, n_steps: int, progress_file: str) -> MemberTask:
+    return MemberTask(replace(member.task, n_steps=n_steps), progress_file)
+
+
+def _writer(path: str) -> Callable[[int, int, float, float | None], None]:
+    def write(step: int, n_steps: int, steps_per_second: float, score: float | None) -> None:
+        report = {
+            "step": step,
+            "n_steps": n_steps,
+            "steps_per_second": steps_per_second,
+            "validation_sharpe": score,
+        }
+        temporary = Path(f"{path}.new")
+        temporary.write_text(json.dumps(report))
+        os.replace(temporary, path)
+
+    return write

@@ -1,0 +1,235 @@
+"""Reads of sessions, trials, models and the home page; each page costs the same queries however long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from sessions.models import ModelVersion, TrainingSession, Trial
+from strategies.ledger import exams_left_of, with_exams_left
+from strategies.models import Champion
+from trainingday.display import is_defined
+from trainingday.markets.models import Market
+from trainingday.runs.models import ACTIVE, RunState, TrainingSchedule
+from trainingday.runs.progress import RunLine, RunProgress, query_run_lines, read_progress
+from trainingday.runs.queries import worker_health
+from trainingday.typing import JSONDict
+
+STAGES = ("patterns", "tournament", "baseline", "search", "training", "evidence", "record")
+FAILURES_SHOWN_FOR = timedelta(days=7)
+SESSION_SORTS = {
+    "created": "created_at",
+    "market": "market__slug",
+    "preset": "preset",
+    "score": "new_sharpe",
+    "trials": "n_trials_done",
+    "duration": "duration",
+}
+MODEL_SORTS = {
+    "number": "number",
+    "market": "market__slug",
+    "score": "validation_sharpe",
+    "created": "created_at",
+}
+
+
+def query_sessions() -> QuerySet[TrainingSession]:
+    """Return sessions with what their list shows: trials done and the best validation Sharpe so far."""
+    done = Q(trials__state__in=[Trial.State.COMPLETE, Trial.State.PRUNED, Trial.State.FAILED])
+    return TrainingSession.objects.select_related("market", "dataset", "requested_by").annotate(
+        n_trials_done=Count("trials", filter=done)
+    )
+
+
+def trial_scores(sessions: Iterable[TrainingSession]) -> dict[int, list[float]]:
+    """Return the scores of each session's trials in order, for sparklines; one query."""
+    rows = Trial.objects.filter(session__in=[session.pk for session in sessions], score__isnull=False)
+    scores: dict[int, list[float]] = {}
+    for pk, score in rows.order_by("session_id", "index").values_list("session_id", "score"):
+        if score is not None:
+            scores.setdefault(pk, []).append(score)
+    return scores
+
+
+def query_models() -> QuerySet[ModelVersion]:
+    return ModelVersion.objects.select_related("market", "session", "parent", "strategy", "dataset")
+
+
+def sorted_by(queryset: QuerySet[Any], name: str, sorts: dict[str, str], default: str) -> QuerySet[Any]:
+    """Return the rows in a named order, "-name" for the reverse; an unknown name means the default."""
+    field = sorts.get(name.removeprefix("-"))
+    order = default if field is None else f"-{field}" if name.startswith("-") else field
+    return queryset.order_by(order, "-pk")
+
+
+@dataclass(frozen=True)
+class SessionPage:
+    """Everything that the page of one session shows."""
+
+    session: TrainingSession
+    live: RunProgress
+    trials: Sequence[Trial]
+    models: Sequence[ModelVersion]
+
+    @cached_property
+    def stages(self) -> list[tuple[str, str]]:
+        """Return each stage with "done", "now", "stopped" or "later"."""
+        session = self.session
+        if session.state == RunState.SUCCEEDED:
+            return [(name, "done") for name in STAGES]
+        place = STAGES.index(session.stage) if session.stage in STAGES else -1
+        here = "now" if session.state in ACTIVE else "stopped"
+        marks = [here if i == place else "done" if i < place else "later" for i in range(len(STAGES))]
+        return list(zip(STAGES, marks, strict=True))
+
+    @cached_property
+    def n_trials(self) -> int | None:
+        value = self.session.configuration.get("n_trials")
+        return value if isinstance(value, int) else None
+
+    @cached_property
+    def n_done(self) -> int:
+        return sum(trial.state != Trial.State.WAITING for trial in self.trials)
+
+    @cached_property
+    def best(self) -> Trial | None:
+        scored = [t for t in self.trials if t.state == Trial.State.COMPLETE and t.score is not None]
+        return max(scored, key=lambda trial: (trial.score or 0.0, -trial.index), default=None)
+
+    @cached_property
+    def gate(self) -> JSONDict | None:
+        gate = self.session.report.get("gate")
+        return gate if isinstance(gate, dict) else None
+
+    @cached_property
+    def criteria(self) -> list[JSONDict]:
+        found = self.session.report.get("criteria")
+        return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+    @cached_property
+    def leaderboard(self) -> list[JSONDict]:
+        """Return the tournament's rows: the report's once it is written, the newest event's before."""
+        tournament = self.session.report.get("tournament")
+        names = ("rows", "leaderboard", "entries")
+        written = tournament if isinstance(tournament, dict) else {}
+        rows: Any = next((written[name] for name in names if written.get(name)), None)
+        if not rows and (events := self.live.payloads("leaderboard")):
+            rows = events[-1].get("rows") or events[-1].get("entries")
+        return [row for row in rows or [] if isinstance(row, dict)]
+
+    @cached_property
+    def split(self) -> list[JSONDict]:
+        """Return the segments in order with their share of all bars, for the split bar."""
+        split = self.session.report.get("split")
+        if not isinstance(split, dict):
+            return []
+        named = [(name, split.get(name)) for name in ("train", "validation", "test")]
+        rows = [(name, row) for name, row in named if isinstance(row, list | tuple) and len(row) == 3]
+        total = sum(row[2] for _, row in rows if is_defined(row[2])) or 1
+        start = 0.0
+        segments = []
+        for name, (first, last, n_bars) in rows:
+            width = 1000 * (n_bars or 0) / total
+            segments.append(
+                {
+                    "name": name,
+                    "first": first,
+                    "last": last,
+                    "n": n_bars,
+                    "x": round(start, 1),
+                    "width": round(width, 1),
+                }
+            )
+            start += width
+        return segments
+
+
+def session_page(session: TrainingSession) -> SessionPage:
+    """Return a session's page; four queries beside the session's own."""
+    # Events first: a trial that commits in between is on the page and comes again, and is then the same row.
+    live = read_progress(session)
+    trials = list(Trial.objects.filter(session=session).order_by("index"))
+    models = list(query_models().filter(session=session).order_by("number"))
+    return SessionPage(session, live, trials, models)
+
+
+def find_session(pk: int) -> TrainingSession | None:
+    """Return a session with all that its page follows, or None."""
+    related = ("market", "dataset", "requested_by", "scan", "tournament__winner", "look__test_window")
+    return TrainingSession.objects.select_related(*related).filter(pk=pk).first()
+
+
+@dataclass(frozen=True)
+class MarketLine:
+    """A market on the home page: its champion, its exams, its last session."""
+
+    market: Market
+    champion: Champion | None
+    exams_left: int | None
+    last_session: TrainingSession | None
+
+
+@dataclass(frozen=True)
+class Home:
+    running: list[RunLine]
+    queued: list[RunLine]
+    failed: list[RunLine]
+    schedules: list[TrainingSchedule]
+    workers: list[dict[str, Any]]
+    markets: list[MarketLine]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.markets
+
+
+def active_lines() -> tuple[list[RunLine], list[RunLine]]:
+    """Return the running and the queued runs, in the order in which they came; one query."""
+    lines = query_run_lines([*ACTIVE])[::-1]
+    running = [line for line in lines if line.state == RunState.RUNNING]
+    return running, [line for line in lines if line.state == RunState.QUEUED]
+
+
+def home_page() -> Home:
+    """Return the home page; six queries."""
+    lines = query_run_lines([*ACTIVE, RunState.FAILED], timezone.now() - FAILURES_SHOWN_FOR)
+    by_age = lines[::-1]
+    return Home(
+        running=[line for line in by_age if line.state == RunState.RUNNING],
+        queued=[line for line in by_age if line.state == RunState.QUEUED],
+        failed=[line for line in lines if line.state == RunState.FAILED][:5],
+        schedules=list(
+            TrainingSchedule.objects.filter(is_enabled=True, next_run_at__isnull=False)
+            .select_related("market")
+            .order_by("next_run_at")[:5]
+        ),
+        workers=worker_health(),
+        markets=_market_lines(),
+    )
+
+
+def _market_lines() -> list[MarketLine]:
+    reigning = Champion.objects.filter(until__isnull=True).select_related("strategy", "look")
+    newest_session = TrainingSession.objects.filter(market=OuterRef("pk"), is_part=False).order_by("-pk")
+    markets = list(
+        with_exams_left(Market.objects.all())
+        .annotate(last_session_id=Subquery(newest_session.values("pk")[:1]))
+        .prefetch_related(Prefetch("champions", reigning, to_attr="reigning"))
+    )
+    pks = [market.last_session_id for market in markets if market.last_session_id]
+    sessions = TrainingSession.objects.defer("report", "environment").in_bulk(pks)
+    return [
+        MarketLine(
+            market,
+            next(iter(market.reigning), None),  # type: ignore[attr-defined]
+            exams_left_of(market),
+            sessions.get(market.last_session_id),
+        )
+        for market in markets
+    ]

@@ -1,0 +1,210 @@
+"""The report of a session: what was tried, what it cost, what was measured, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from patterns.models import PatternScan
+from sessions.models import ModelVersion, TrainingSession, Trial
+from strategies.exam import ExamResult
+from strategies.models import Champion, Tournament
+from strategies.queries import exams_summary, leaderboard
+from trainingday.markets.models import moment
+from trainingday.runs.models import RunState
+from trainingday.stats.criteria import (
+    generation_improvement,
+    new_patterns,
+    validated_out_of_sample,
+    win_rate_trend,
+)
+from trainingday.typing import JSONDict
+
+if TYPE_CHECKING:
+    from sessions.day import Day
+    from sessions.model_stage import Baseline
+
+LEADERS = 12
+
+
+def build_report(
+    day: Day,
+    baseline: Baseline,
+    candidate: ModelVersion,
+    result: ExamResult,
+    scan: PatternScan,
+    tournament: Tournament,
+    cpu_seconds: float,
+) -> JSONDict:
+    """Return the session's report, JSON-safe; nothing sealed is in it."""
+    trials = list(Trial.objects.filter(session=day.session))
+    return {
+        "split": _split(day),
+        "baseline": {
+            "what": str(baseline.strategy),
+            "is_champion": baseline.champion is not None,
+            "model": baseline.model.number,
+            "validation_sharpe": baseline.sharpe,
+        },
+        "candidate": {
+            "model": candidate.number,
+            "algorithm": candidate.algorithm,
+            "hyperparameters": candidate.hyperparameters,
+            "n_seeds": len(candidate.members),
+            "validation": candidate.validation,
+        },
+        "search": {
+            "n_trials": len(trials),
+            **{
+                state: sum(trial.state == state for trial in trials)
+                for state in ("complete", "pruned", "failed")
+            },
+            "n_steps": sum(trial.n_steps or 0 for trial in trials),
+        },
+        "tournament": {"id": tournament.pk, "rows": _leaders(tournament)},
+        "patterns": {
+            "n_tested": scan.n_tested,
+            "n_found": scan.n_found,
+            "n_confirmed": scan.n_confirmed,
+            "n_new": scan.n_new,
+            "recognition": scan.recognition,
+        },
+        "gate": result.public,
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "exams": exams_summary(day.market, day.window),
+        "criteria": [criterion.as_dict() for criterion in _criteria(day, scan, tournament)],
+        "cost": {
+            "cpu_seconds": round(cpu_seconds, 1),
+            "looks": 1 if result.look is not None and result.look.is_charged else 0,
+        },
+    }
+
+
+def _split(day: Day) -> JSONDict:
+    stamps = day.bars.timestamps
+    segments = {name: getattr(day.split, name) for name in ("train", "validation", "test")}
+    return {
+        name: [
+            moment(int(stamps[part.start])).isoformat(),
+            moment(int(stamps[part.stop - 1])).isoformat(),
+            part.stop - part.start,
+        ]
+        for name, part in segments.items()
+    } | {"gap": day.split.gap}
+
+
+def _leaders(tournament: Tournament) -> list[JSONDict]:
+    return [
+        {
+            "place": standing.place,
+            "strategy": standing.label,
+            "operator": standing.operator,
+            "generation": standing.generation,
+            "sharpe_ratio": standing.sharpe_ratio,
+            "total_return": standing.total_return,
+            "max_drawdown": standing.max_drawdown,
+            "win_rate": standing.win_rate,
+            "n_trades": standing.n_trades,
+        }
+        for standing in leaderboard(tournament, LEADERS)
+    ]
+
+
+def _criteria(day: Day, scan: PatternScan, tournament: Tournament) -> Sequence[Any]:
+    """Return the mission's criteria that one session can measure; the rest need several sessions."""
+    reigns = Champion.objects.filter(market=day.market).select_related("look")
+    passed = [reign for reign in reigns if reign.look is not None and reign.look.verdict == "passed"]
+    history = [generation.get("best_sharpe") for generation in tournament.history]
+    return [
+        new_patterns(scan.n_new or 0, scan.n_found or 0, scan.n_tested or 0),
+        validated_out_of_sample(len(reigns), len(passed)),
+        generation_improvement(history),
+        win_rate_trend([]),
+    ]
+
+
+def print_report(session: TrainingSession, console: Console) -> None:
+    """Print the report of a finished session for a terminal."""
+    console.rule(f"Report of {session.public_id}: {session.market.slug}")
+    if session.state != RunState.SUCCEEDED:
+        console.print(f"[bold]{session.state}[/bold]: {session.reason}", highlight=False)
+        return
+    report = session.report
+    console.print(_facts(session, report))
+    console.print(_standings(report["tournament"]["rows"]))
+    console.print(_gate(report))
+    console.print(
+        f"[bold]Verdict: {session.verdict.replace('_', ' ')}.[/bold] {session.reason}", highlight=False
+    )
+    console.print(report["exams"], highlight=False)
+
+
+def _facts(session: TrainingSession, report: JSONDict) -> Table:
+    table = Table("What", "Measured", show_header=False, box=None, pad_edge=False)
+    for name in ("train", "validation", "test"):
+        first, last, n_bars = report["split"][name]
+        table.add_row(name, f"{first[:10]} to {last[:10]}, {n_bars:,} bars")
+    search, baseline, candidate = report["search"], report["baseline"], report["candidate"]
+    table.add_row(
+        "search",
+        f"{search['n_trials']} trials ({search['complete']} complete, {search['pruned']} pruned, "
+        f"{search['failed']} failed), {search['n_steps']:,} steps",
+    )
+    table.add_row("baseline", f"{baseline['what']}: validation Sharpe {number(session.baseline_sharpe)}")
+    table.add_row(
+        "candidate",
+        f"{candidate['algorithm']}, {candidate['n_seeds']} seeds trading their mean: validation Sharpe "
+        f"{number(session.new_sharpe)}, chosen among {search['n_trials']} trials",
+    )
+    patterns = report["patterns"]
+    table.add_row(
+        "patterns",
+        f"{patterns['n_tested']:,} candidates tested, {patterns['n_found']} found, {patterns['n_confirmed']} confirmed, "
+        f"{patterns['n_new']} new",
+    )
+    table.add_row("generation", str(session.generation))
+    table.add_row("seed", f"{session.seed}, dataset {session.dataset_hash[:12]}")
+    table.add_row(
+        "cost",
+        f"{session.duration:.0f} s, {report['cost']['cpu_seconds']:.0f} CPU seconds, {report['cost']['looks']} looks",
+    )
+    return table
+
+
+def _standings(rows: list[JSONDict]) -> Table:
+    table = Table(title="Tournament on validation", title_justify="left")
+    for heading in ("#", "Strategy", "Sharpe", "Return [%]", "Drawdown [%]", "Win rate [%]", "Trades"):
+        table.add_column(heading, justify="left" if heading == "Strategy" else "right")
+    for row in rows:
+        table.add_row(
+            str(row["place"] or "control"),
+            row["strategy"],
+            number(row["sharpe_ratio"]),
+            percent(row["total_return"]),
+            percent(row["max_drawdown"]),
+            percent(row["win_rate"]),
+            str(row["n_trades"]),
+        )
+    return table
+
+
+def _gate(report: JSONDict) -> Table:
+    table = Table(title="Gate", title_justify="left")
+    for heading in ("Rule", "Needed", "Measured", "Result"):
+        table.add_column(heading)
+    for rule in (report["gate"] or {}).get("rules", []):
+        result = {True: "pass", False: "fail", None: "–"}[rule["passed"]]
+        table.add_row(rule["title"], rule["threshold"], rule["value"] or "sealed", result)
+    return table
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"

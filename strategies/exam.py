@@ -174,7 +174,6 @@ def examine(
             if result is not None:
                 if also is not None:
                     also(result)
-                context.add_event("verdict", {"verdict": result.verdict, "reason": result.reason})
                 return result
     raise StateConflict(f"the exams of {market.slug} changed {MAX_RETRIES} times while this one was graded")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from strategies.library.registry import families, get_family
 from strategies.models import Champion, Strategy, Tournament
 from strategies.positions import CONTROLS, MODEL_FAMILY
 from strategies.scoring import ModelEntrant
-from trainingday.exceptions import InvalidArgument
+from strategies.store import trained_until
+from trainingday.exceptions import ArtifactRejected, InvalidArgument
 from trainingday.markets.models import Market
 from trainingday.typing import JSONDict
 
@@ -23,6 +25,7 @@ SESSION_POPULATION = 4
 # The session's tournament ranks by the Sharpe ratio of all of validation: it decides nothing.
 SESSION_FITNESS = FitnessOptions(n_folds=1, spread_penalty=0.0, min_trades=1)
 MAX_PAST_CHAMPIONS = 20
+MAX_MODELS_READ = 20
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,12 @@ def check_size(n_generations: int, population_size: int) -> None:
             raise InvalidArgument(f"{name} should be a whole number {low}..{high}, is {value!r}")
 
 
-def standalone_configuration(market: Market, population_size: int) -> JSONDict:
+def standalone_configuration(market: Market, population_size: int, validation_start_us: int) -> JSONDict:
     """Return the configuration of a tournament over every family that can win, the model included.
 
     A population too small for a default of each family takes the first ones.
     """
-    artifact = newest_model(market)
+    artifact = honest_model(market, validation_start_us)
     bred = [name for name in families() if name not in CONTROLS]
     names = [*bred[:3], *([MODEL_FAMILY] if artifact else []), *bred[3:]][:population_size]
     champions = Champion.objects.filter(market=market, strategy__family__in=names)
@@ -101,14 +104,18 @@ def plan_of(tournament: Tournament) -> Plan:
     )
 
 
-def newest_model(market: Market) -> str:
-    """Return the artefact of the market's champion if it is a model, else of its newest model, else ""."""
-    models = Strategy.objects.filter(market=market, family=MODEL_FAMILY)
-    reigning = models.filter(reigns__until__isnull=True, reigns__isnull=False)
-    found = reigning.values_list("artifact", flat=True).first() or (
-        models.order_by("-pk").values_list("artifact", flat=True).first()
-    )
-    return found or ""
+def honest_model(market: Market, validation_start_us: int) -> str:
+    """Return the artefact of the newest model that was trained on bars before validation alone, else "".
+
+    A model that was fitted again on train and validation would win every tournament on bars that it knows.
+    """
+    models = Strategy.objects.filter(market=market, family=MODEL_FAMILY).order_by("-pk")
+    for artifact in models.values_list("artifact", flat=True)[:MAX_MODELS_READ]:
+        with contextlib.suppress(ArtifactRejected):
+            last_us = trained_until(artifact)
+            if last_us is not None and last_us < validation_start_us:
+                return artifact
+    return ""
 
 
 def _entrant(name: str, artifact: str) -> BreedingFamily:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,9 @@ class Standing:
     def is_control(self) -> bool:
         return self.place is None
 
+    def as_dict(self) -> JSONDict:
+        return asdict(self)
+
 
 MEASURES = (
     "fitness",
@@ -178,15 +181,15 @@ def _standing(place: int | None, line: dict[str, Any], row: StrategyPerformance)
 
 
 def query_tournaments() -> QuerySet[Tournament]:
-    return Tournament.objects.select_related("market", "dataset", "winner", "requested_by")
+    return Tournament.objects.select_related("market", "dataset", "winner__market", "requested_by")
 
 
 def query_performances() -> QuerySet[StrategyPerformance]:
-    return StrategyPerformance.objects.select_related("strategy", "tournament").prefetch_related("parents")
+    return StrategyPerformance.objects.select_related("strategy").prefetch_related("parents")
 
 
 def query_looks() -> QuerySet[Look]:
-    return Look.objects.select_related("market", "test_window", "strategy")
+    return Look.objects.select_related("market", "test_window", "strategy__market")
 
 
 @dataclass(frozen=True)

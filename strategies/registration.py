@@ -1,7 +1,9 @@
 """What the strategies app offers to runs, schedules and the audit trail."""
 
 from auditlog.registry import auditlog
+from django.conf import settings
 
+from strategies.library.registry import register_path
 from strategies.models import Champion, Strategy, Tournament
 from strategies.services import start_scheduled_tournament
 from trainingday.runs.kinds import RunKind, register
@@ -17,6 +19,8 @@ register(
         title="tournament",
     )
 )
+for dotted_path in settings.TRAININGDAY_FAMILIES:
+    register_path(dotted_path)
 register_job(Job.TOURNAMENT, start_scheduled_tournament)
 auditlog.register(Strategy)
 auditlog.register(Champion)

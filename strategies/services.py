@@ -10,13 +10,13 @@ from strategies import queries
 from strategies.exam import crown, dethrone
 from strategies.hooks import champion_changed
 from strategies.models import Champion, Strategy, Tournament
-from strategies.plans import check_size, session_configuration, standalone_configuration
+from strategies.plans import check_size, standalone_configuration
 from strategies.positions import CONTROLS
 from trainingday.exceptions import InvalidArgument, StateConflict
-from trainingday.markets.models import Dataset, Market
-from trainingday.markets.queries import query_latest_dataset, query_split
+from trainingday.markets.models import Market
+from trainingday.markets.queries import query_bars, query_latest_dataset, query_split
 from trainingday.permissions import may_administer
-from trainingday.runs.models import Run, RunState, TrainingSchedule, Trigger
+from trainingday.runs.models import Run, TrainingSchedule, Trigger
 from trainingday.runs.services import new_seed, request_run
 
 MAX_SEED = 2**31 - 1
@@ -50,7 +50,9 @@ def request_tournament(
     if seed is not None and not 0 <= seed <= MAX_SEED:
         raise InvalidArgument(f"seed should be 0..{MAX_SEED}, is {seed}")
     dataset = query_latest_dataset(market)
-    query_split(dataset)
+    bars = query_bars(dataset)
+    split = query_split(dataset, bars=bars)
+    validation_start_us = int(bars.timestamps[split.validation.start])
     tournament = Tournament(
         market=market,
         dataset=dataset,
@@ -58,27 +60,10 @@ def request_tournament(
         requested_by=user,
         seed=new_seed() if seed is None else seed,
         n_generations=n_generations,
-        configuration=standalone_configuration(market, population_size),
+        configuration=standalone_configuration(market, population_size, validation_start_us),
         idempotency_key=idempotency_key,
     )
     return request_run(tournament)
-
-
-def create_part(market: Market, dataset: Dataset, *, seed: int, artifact: str) -> Tournament:
-    """Store the small tournament of a training session; call it inside the session's transaction.
-
-    It is never queued: the session's child passes it to `strategies.tournament.run_tournament`.
-    """
-    return Tournament.objects.create(
-        market=market,
-        dataset=dataset,
-        trigger=Trigger.SESSION,
-        seed=seed,
-        state=RunState.QUEUED,
-        is_part=True,
-        n_generations=1,
-        configuration=session_configuration(artifact),
-    )
 
 
 def start_scheduled_tournament(schedule: TrainingSchedule, trigger: Trigger) -> Run:

@@ -11,6 +11,7 @@ from trainingday.artifacts import ArtifactStore
 from trainingday.exceptions import InvalidArgument, NotFound
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.storage import load_policy
+from trainingday.typing import JSONDict
 
 N_CACHED_POLICIES = 16
 
@@ -31,14 +32,24 @@ def artifact_store() -> ArtifactStore:
 
 def cached_policy(artifact: str) -> PolicyEnsemble:
     """Return the policy of an artefact, checked when it is first read; NotFound for an empty name."""
+    return _read(artifact)[1]
+
+
+def trained_until(artifact: str) -> int | None:
+    """Return the last bar that a model was trained on, microseconds UTC; None where it does not say."""
+    value = _read(artifact)[0].get("train_last_us")
+    return value if isinstance(value, int) else None
+
+
+def _read(artifact: str) -> tuple[JSONDict, PolicyEnsemble]:
     if not artifact:
         raise NotFound("a model strategy needs the name of its artefact, has none")
     return _load(artifact, str(settings.TRAININGDAY_ARTIFACTS))
 
 
 @lru_cache(maxsize=N_CACHED_POLICIES)
-def _load(artifact: str, folder: str) -> PolicyEnsemble:
-    return load_policy(artifact_store(), artifact)[1]
+def _load(artifact: str, folder: str) -> tuple[JSONDict, PolicyEnsemble]:
+    return load_policy(artifact_store(), artifact)
 
 
 def _parse_key(entry: str) -> tuple[str, bytes]:

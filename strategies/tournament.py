@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from django.db.models.functions import Now
@@ -102,7 +102,7 @@ def execute(context: RunContext) -> str:
         bars=bars,
         strategy=result.winner,
         score=result.winner_sharpe,
-        also=lambda exam: _record_verdict(tournament, exam),
+        also=lambda exam: _record_verdict(context, tournament, exam),
     )
     return f"{result.sentence} {exam.reason}"
 
@@ -270,7 +270,7 @@ def _conclude(
         result = _result(tournament)
         if tournament.is_part:
             rows.update(state=RunState.SUCCEEDED, finished_at=Now(), progress=1.0, reason=result.sentence)
-        entries = [asdict(line) for line in result.leaderboard[:N_SHOWN]]
+        entries = [line.as_dict() for line in result.leaderboard[:N_SHOWN]]
         context.add_event("leaderboard", {"tournament": tournament.pk, "entries": entries})
 
 
@@ -352,9 +352,10 @@ def _frozen_window(context: RunContext, tournament: Tournament) -> TestWindow:
     return window
 
 
-def _record_verdict(tournament: Tournament, exam: ExamResult) -> None:
+def _record_verdict(context: RunContext, tournament: Tournament, exam: ExamResult) -> None:
     summary = {**tournament.summary, "exam": exam.public, "exams_left": exam.exams_left}
     Tournament.objects.filter(pk=tournament.pk).update(verdict=exam.verdict, summary=summary)
+    context.add_event("verdict", {"verdict": exam.verdict, "reason": exam.reason})
 
 
 def _end_part(context: RunContext, tournament: Tournament, state: RunState, reason: str) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 from django.contrib.auth.models import Group, User
 
 from strategies.models import Tournament
 from strategies.services import request_tournament
+from strategies.store import artifact_store
 from tests.markets import autoregressive_bars, gaussian_bars
 from trainingday.bars import Bars
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.services import current_test_window, get_or_create_market, load_bars
 from trainingday.markets.splits import Split, plan_split
 from trainingday.permissions import ADMIN, OPERATOR, VIEWER
+from trainingday.policy.network import Activation, PolicyKind, PolicyNetwork
+from trainingday.policy.observation import N_FEATURES
+from trainingday.policy.storage import save_policy
 from trainingday.runs.context import RunContext
 from trainingday.runs.models import Trigger
 from trainingday.runs.services import claim
@@ -45,6 +50,22 @@ def tournament(market: Market, **options: int) -> Tournament:
     """Request a tournament; earlier ones of the market must have ended."""
     sizes = {"seed": 7, "n_generations": 2, "population_size": 12, **options}
     return request_tournament(market, trigger=Trigger.COMMAND, **sizes)
+
+
+def save_model(
+    bias: tuple[float, float, float] = (0.0, 1.0, 0.0),
+    train_last_us: int | None = 0,
+    feature: int | None = None,
+) -> str:
+    """Store a one-layer policy that always prefers the largest bias, or follows the sign of a feature."""
+    weights = np.zeros((N_FEATURES + 3, 3), dtype=np.float32)
+    if feature is not None:
+        weights[feature] = (-1.0, 0.0, 1.0)
+    network = PolicyNetwork(
+        PolicyKind.POLICY, Activation.TANH, (weights,), (np.array(bias, dtype=np.float32),)
+    )
+    manifest = {} if train_last_us is None else {"train_last_us": train_last_us}
+    return save_policy(artifact_store(), network, manifest)
 
 
 def context_of(run: Tournament) -> RunContext:

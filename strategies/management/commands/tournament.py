@@ -1,0 +1,98 @@
+"""Runs a tournament in the foreground, with progress, and prints its leaderboard and verdict."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any, cast
+
+from django.core.management.base import BaseCommand
+from rich.console import Console
+from rich.table import Table
+
+from strategies import queries
+from strategies.models import Tournament
+from strategies.services import request_tournament
+from trainingday.exceptions import TrainingDayError
+from trainingday.markets.queries import query_market, query_test_window
+from trainingday.runs.foreground import run_in_foreground
+from trainingday.runs.models import RunState, Trigger
+
+N_LINES = 12
+COLUMNS = (
+    "Place",
+    "Strategy",
+    "Born",
+    "Last",
+    "Fitness",
+    "Sharpe",
+    "Sharpe 2× costs",
+    "Return [%]",
+    "Trades",
+)
+
+
+class Command(BaseCommand):
+    help = (
+        "Breed strategies for a market on validation; the winner sits one sealed exam if it is a challenger."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--market", required=True, help="for example SP500-1d")
+        parser.add_argument("--generations", type=int, default=10, help="bred after the founders, 1..200")
+        parser.add_argument("--population", type=int, default=40, help="entrants per generation, 4..2000")
+        parser.add_argument("--seed", type=int, help="the same seed on the same bars gives the same result")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        console = Console()
+        try:
+            tournament = request_tournament(
+                query_market(options["market"]),
+                trigger=Trigger.COMMAND,
+                seed=options["seed"],
+                n_generations=options["generations"],
+                population_size=options["population"],
+            )
+        except (TrainingDayError, ValueError) as error:
+            self.stderr.write(str(error))
+            sys.exit(2)
+        finished = cast(Tournament, run_in_foreground(tournament, console))
+        _print(finished, console)
+        if finished.state != RunState.SUCCEEDED:
+            sys.exit(1)
+
+
+def _print(tournament: Tournament, console: Console) -> None:
+    lines = queries.leaderboard(tournament, N_LINES)
+    if lines:
+        table = Table(
+            title=f"{tournament.public_id}, seed {tournament.seed}: scores on validation, net of costs"
+        )
+        for index, column in enumerate(COLUMNS):
+            table.add_column(column, justify="left" if index == 1 else "right")
+        for line in lines:
+            table.add_row(*_cells(line))
+        console.print(table)
+    console.print(f"{tournament.state}: {tournament.reason}", markup=False)
+    window = query_test_window(tournament.market)
+    if window is not None:
+        console.print(queries.exams_summary(tournament.market, window), markup=False)
+
+
+def _cells(line: queries.Standing) -> list[str]:
+    total = None if line.total_return is None else 100 * line.total_return
+    return [
+        "control" if line.place is None else str(line.place),
+        line.label,
+        str(line.generation),
+        str(line.eliminated_at),
+        _shown(line.fitness),
+        _shown(line.sharpe_ratio),
+        _shown(line.sharpe_double_costs),
+        _shown(total),
+        str(line.n_trades),
+    ]
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

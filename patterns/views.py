@@ -1,18 +1,134 @@
+"""Patterns, what was measured of each, and the scans that found them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, redirect, render
+
+from patterns import services
+from patterns.forms import StartScanForm
+from patterns.models import Pattern, PatternScan, PatternSighting
+from trainingday.charts import Chart, Trace
+from trainingday.exceptions import StateConflict, TrainingDayError
+from trainingday.markets.models import Market, moment
+from trainingday.permissions import may_operate
+from trainingday.runs.models import RunState, Trigger
+from trainingday.runs.progress import read_progress
+from trainingday.typing import JSONDict
+
+PAGE_SIZE = 25
+SIGHTINGS_SHOWN = 200
+ROLLING_WINDOW = 30
+SORTS = {
+    "q": "q_value",
+    "rate": "success_rate",
+    "return": "average_return",
+    "n": "n_occurrences",
+    "horizon": "horizon",
+    "found": "created_at",
+}
 
 
-def pattern_list(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return render(request, "base.html")
+def pattern_list(request: HttpRequest) -> HttpResponse:
+    chosen = {name: request.GET.get(name, "") for name in ("state", "market", "direction", "sort")}
+    rows = _sorted(_filtered(Pattern.objects.select_related("market"), chosen), chosen["sort"])
+    scans = PatternScan.objects.filter(state=RunState.SUCCEEDED).select_related("market")
+    if chosen["market"]:
+        scans = scans.filter(market__slug=chosen["market"])
+    context = {
+        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "chosen": chosen,
+        "states": Pattern.State.values,
+        "markets": Market.objects.values_list("slug", flat=True),
+        "newest_scan": scans.order_by("-pk").first(),
+    }
+    htmx = getattr(request, "htmx", None)
+    is_part = bool(htmx) and not htmx.history_restore_request and htmx.target == "list"
+    return render(request, "patterns/_list.html" if is_part else "patterns/list.html", context)
 
 
-def start(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return render(request, "base.html")
+def start(request: HttpRequest) -> HttpResponse:
+    if not may_operate(request.user):
+        raise PermissionDenied
+    form = StartScanForm(request.POST or None, initial={"market": request.GET.get("market")})
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                run = services.request_scan(**form.cleaned_data, trigger=Trigger.USER, user=request.user)
+                return redirect("patterns:scan", run.pk)
+            except TrainingDayError as error:
+                status = 409 if isinstance(error, StateConflict) else 422
+                form.add_error(None, str(error))
+    return render(request, "patterns/start.html", {"form": form}, status=status)
 
 
-def detail(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return render(request, "base.html")
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    pattern = get_object_or_404(Pattern.objects.select_related("market", "found_by", "last_scan"), pk=pk)
+    sightings = list(PatternSighting.objects.filter(pattern=pattern).order_by("bar_us"))
+    context = {
+        "pattern": pattern,
+        "records": [("train", pattern.discovery), ("validation", pattern.confirmation)],
+        "sightings": [(moment(row.bar_us), row) for row in sightings[::-1][:SIGHTINGS_SHOWN]],
+        "n_sightings": len(sightings),
+        "template_chart": template_chart(pattern.template),
+        "rolling_chart": rolling_chart(sightings, pattern.confirmation.get("base_rate")),
+    }
+    return render(request, "patterns/detail.html", context)
 
 
-def scan(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return render(request, "base.html")
+def scan(request: HttpRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(PatternScan.objects.select_related("market", "dataset", "session"), pk=pk)
+    context = {
+        "scan": run,
+        "run": run,
+        "live": read_progress(run),
+        "patterns": Pattern.objects.filter(last_scan=run).order_by("state", "q_value", "pk")[:100],
+    }
+    return render(request, "patterns/scan.html", context)
+
+
+def template_chart(template: JSONDict) -> Chart:
+    """Return the mean path of a pattern with its band; nothing to draw where no path is known."""
+    offset, mean = template.get("offset") or [], template.get("mean") or []
+    low, high = template.get("low") or [], template.get("high") or []
+    path = Trace("mean path", offset, mean, role="train", low=low, high=high)
+    return Chart("Bars from the decision", "Price, standard deviations of the window", [path])
+
+
+def rolling_chart(sightings: Sequence[PatternSighting], base_rate: float | None) -> Chart:
+    """Return the success rate of the last 30 known sightings after each one, beside the base rate."""
+    known = [row for row in sightings if row.is_success is not None]
+    x = [moment(row.bar_us).isoformat() for row in known]
+    y: list[float | None] = [None] * len(known)
+    for end in range(ROLLING_WINDOW, len(known) + 1):
+        y[end - 1] = (
+            100 * sum(bool(row.is_success) for row in known[end - ROLLING_WINDOW : end]) / ROLLING_WINDOW
+        )
+    traces = [Trace(f"of the last {ROLLING_WINDOW}", x[ROLLING_WINDOW - 1 :], y[ROLLING_WINDOW - 1 :])]
+    if base_rate is not None and len(known) >= ROLLING_WINDOW:
+        traces.append(Trace("base rate", [x[0], x[-1]], [100 * base_rate] * 2, role="dim", dash="dot"))
+    return Chart("Sighting", "Success rate [%]", traces, is_time=True)
+
+
+def _filtered(rows: QuerySet[Pattern], chosen: dict[str, str]) -> QuerySet[Pattern]:
+    if chosen["state"] in Pattern.State.values:
+        rows = rows.filter(state=chosen["state"])
+    if chosen["market"]:
+        rows = rows.filter(market__slug=chosen["market"])
+    if chosen["direction"] in ("1", "-1"):
+        rows = rows.filter(direction=int(chosen["direction"]))
+    return rows
+
+
+def _sorted(rows: QuerySet[Pattern], name: str) -> QuerySet[Pattern]:
+    field = SORTS.get(name.removeprefix("-"))
+    order: list[Any] = [f"-{field}" if name.startswith("-") else field] if field else ["-state", "q_value"]
+    return rows.order_by(*order, "pk")

@@ -70,7 +70,11 @@ def curve_name(point: JSONDict) -> str:
 
 
 def model_chart(model: ModelVersion) -> Chart:
-    return curve_chart(point for point in model.curve if isinstance(point, dict))
+    """Return the learning curve of each of the model's seeds."""
+    members = [member for member in model.members if isinstance(member, dict)]
+    return curve_chart(
+        {**point, "seed": member.get("seed")} for member in members for point in member.get("curve") or []
+    )
 
 
 def parameter_text(hyperparameters: JSONDict) -> str:

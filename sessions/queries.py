@@ -21,7 +21,7 @@ from trainingday.runs.progress import RunLine, RunProgress, query_run_lines, rea
 from trainingday.runs.queries import worker_health
 from trainingday.typing import JSONDict
 
-STAGES = ("patterns", "tournament", "baseline", "search", "training", "evidence", "record")
+STAGES = ("patterns", "baseline", "tournament", "search", "training", "evidence", "record")
 FAILURES_SHOWN_FOR = timedelta(days=7)
 SESSION_SORTS = {
     "created": "created_at",

@@ -1,22 +1,147 @@
+"""Tournaments with their genealogy, and the champions of each market."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from strategies import queries, services
+from strategies.family_tree import lay_out
+from strategies.forms import ReasonForm, StartTournamentForm
+from strategies.ledger import exams_left_of, with_exams_left
+from strategies.models import Champion, Tournament
+from trainingday.charts import Chart, Trace
+from trainingday.exceptions import StateConflict, TrainingDayError
+from trainingday.markets.models import Market
+from trainingday.markets.queries import query_test_window
+from trainingday.permissions import may_administer, may_operate
+from trainingday.runs.models import RunState, Trigger
+from trainingday.runs.progress import read_progress
+from trainingday.typing import JSONDict
+
+PAGE_SIZE = 25
+MAX_NODES = 1500
+MAX_LOOKS = 100
 
 
-def tournament_list(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return render(request, "base.html")
+def tournament_list(request: HttpRequest) -> HttpResponse:
+    chosen = {name: request.GET.get(name, "") for name in ("state", "market")}
+    rows = queries.query_tournaments()
+    if chosen["state"] in RunState.values:
+        rows = rows.filter(state=chosen["state"])
+    if chosen["market"]:
+        rows = rows.filter(market__slug=chosen["market"])
+    context = {
+        "page": Paginator(rows.order_by("-created_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page")),
+        "chosen": chosen,
+        "states": RunState.choices,
+        "markets": Market.objects.values_list("slug", flat=True),
+    }
+    htmx = getattr(request, "htmx", None)
+    is_part = bool(htmx) and not htmx.history_restore_request and htmx.target == "list"
+    template = "strategies/_tournaments.html" if is_part else "strategies/tournaments.html"
+    return render(request, template, context)
 
 
-def start(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return render(request, "base.html")
+def start(request: HttpRequest) -> HttpResponse:
+    if not may_operate(request.user):
+        raise PermissionDenied
+    initial = {key: request.GET[key] for key in ("market",) if key in request.GET}
+    form = StartTournamentForm(request.POST or None, initial=initial)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                run = services.request_tournament(
+                    **form.cleaned_data, trigger=Trigger.USER, user=request.user
+                )
+                return redirect("strategies:tournament", run.pk)
+            except TrainingDayError as error:
+                status = 409 if isinstance(error, StateConflict) else 422
+                form.add_error(None, str(error))
+    return render(request, "strategies/start.html", {"form": form}, status=status)
 
 
-def tournament(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return render(request, "base.html")
+def tournament(request: HttpRequest, pk: int) -> HttpResponse:
+    row = get_object_or_404(queries.query_tournaments().select_related("session"), pk=pk)
+    live = read_progress(row)
+    context = {
+        "tournament": row,
+        "run": row,
+        "live": live,
+        "standings": queries.leaderboard(row),
+        "chart": generations_chart(row.history or live.payloads("generation")),
+        "exam": row.summary.get("exam"),
+    }
+    return render(request, "strategies/tournament.html", context)
 
 
-def champions(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return render(request, "base.html")
+def genealogy(request: HttpRequest, pk: int) -> HttpResponse:
+    """The tree of a tournament; `?uid=` keeps one individual with everyone it descends from."""
+    row = get_object_or_404(Tournament.objects.select_related("market"), pk=pk)
+    uid = request.GET.get("uid", "")
+    tree = queries.genealogy(row, uid=uid, limit=MAX_NODES)
+    context = {"tournament": row, "uid": uid, "tree": lay_out(tree, uid), "max_nodes": MAX_NODES}
+    return render(request, "strategies/genealogy.html", context)
 
 
-def champion(request: HttpRequest, **kwargs: object) -> HttpResponse:
-    return render(request, "base.html")
+def champions(request: HttpRequest) -> HttpResponse:
+    reigning = Champion.objects.filter(until__isnull=True).select_related("strategy", "look", "decided_by")
+    markets = with_exams_left(Market.objects.all()).prefetch_related(
+        Prefetch("champions", reigning, to_attr="reigning")
+    )
+    lines = [(market, next(iter(market.reigning), None), exams_left_of(market)) for market in markets]
+    return render(request, "strategies/champions.html", {"lines": lines})
+
+
+def champion(request: HttpRequest, slug: str) -> HttpResponse:
+    market = get_object_or_404(Market, slug=slug)
+    window = query_test_window(market)
+    looks = queries.query_looks().filter(market=market)[:MAX_LOOKS]
+    context = {
+        "market": market,
+        "history": list(queries.champion_history(market)),
+        "window": window,
+        "exams": queries.exams_summary(market, window) if window else "",
+        "looks": [(look, queries.public_decision(look)) for look in looks],
+    }
+    return render(request, "strategies/champion.html", context)
+
+
+@require_POST
+def roll_back(request: HttpRequest, slug: str) -> HttpResponse:
+    """End the reign of the champion shown; the reign before returns, or none."""
+    if not may_administer(request.user):
+        raise PermissionDenied
+    market = get_object_or_404(Market, slug=slug)
+    shown = get_object_or_404(Champion, pk=request.POST.get("champion") or 0, market=market)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Nothing was changed: give a reason of 3 to 500 characters.")
+        return redirect("strategies:champion", slug)
+    try:
+        new = services.roll_back(shown, reason=form.cleaned_data["reason"], user=request.user)
+        messages.success(request, f"Rolled back. Now: {new.strategy.label if new else 'no champion'}.")
+    except TrainingDayError as error:
+        messages.error(request, str(error))
+    return redirect("strategies:champion", slug)
+
+
+def generations_chart(history: list[JSONDict]) -> Chart:
+    """Return best, median and diversity by generation; fitness is made of validation scores only."""
+    rows: list[Any] = [row for row in history if isinstance(row, dict) and "generation" in row]
+    x = [row["generation"] for row in rows]
+    best = Trace("best", x, [row.get("best") for row in rows], mode="lines+markers")
+    median = Trace("median", x, [row.get("median") for row in rows], role="dim", mode="lines+markers")
+    spread = Trace(
+        "diversity (0 to 1)", x, [row.get("diversity") for row in rows], role="family-6", dash="dot"
+    )
+    return Chart("Generation", "Fitness on validation", [best, median, spread])

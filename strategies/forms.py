@@ -1,0 +1,31 @@
+"""What a person may choose of a tournament, and the reason for a change of champion by hand."""
+
+from __future__ import annotations
+
+from django import forms
+
+from strategies.plans import MAX_GENERATIONS, POPULATION_RANGE
+from strategies.services import MAX_SEED, REASON_LENGTH
+from trainingday.markets.models import Market
+
+
+class StartTournamentForm(forms.Form):
+    market = forms.ModelChoiceField(
+        Market.objects.all(), to_field_name="slug", empty_label="Choose a market",
+        help_text="Entrants are scored on its validation segment; the winner sits at most one sealed exam.",
+    )  # fmt: skip
+    n_generations = forms.IntegerField(
+        label="Generations", initial=10, min_value=1, max_value=MAX_GENERATIONS,
+        help_text="Bred after the founders.",
+    )  # fmt: skip
+    population_size = forms.IntegerField(
+        initial=40, min_value=POPULATION_RANGE[0], max_value=POPULATION_RANGE[1],
+        help_text="Entrants in each generation.",
+    )  # fmt: skip
+    seed = forms.IntegerField(
+        required=False, min_value=0, max_value=MAX_SEED, help_text="Leave empty for a random one."
+    )
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(min_length=REASON_LENGTH[0], max_length=REASON_LENGTH[1], widget=forms.Textarea)

@@ -1,10 +1,18 @@
 """Fixtures and rules that every test may use."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+
+from tests.markets import gaussian_bars
+from trainingday.bars import Bars
+from trainingday.markets.models import Market
+from trainingday.markets.services import load_bars
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 IN_CI = bool(os.environ.get("CI"))
@@ -28,3 +36,39 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def child_database(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let child processes work on this test's own database, which then is truly committed to."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{settings['NAME']}"
+    else:
+        user, password = quote(settings["USER"] or ""), quote(settings["PASSWORD"] or "")
+        url = f"postgres://{user}:{password}@{settings['HOST']}:{settings['PORT'] or 5432}/{settings['NAME']}"
+    monkeypatch.setenv("DATABASE_URL", url)
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[[str], User]:
+    """Return a maker of users by role: "viewer", "operator" or "admin"."""
+
+    def make(role: str) -> User:
+        user = User.objects.create_user(f"{role}-{User.objects.count()}", password="a long enough one")
+        user.groups.add(Group.objects.get_or_create(name=role)[0])
+        return user
+
+    return make
+
+
+@pytest.fixture
+def market(db: None) -> Market:
+    """Return an hourly market with 2,000 seeded bars of pure noise."""
+    return make_market(gaussian_bars(2000, seed=7))
+
+
+def make_market(bars: Bars, symbol: str = "NOISE") -> Market:
+    market = Market.objects.create(symbol=symbol, venue="test", interval=3600)
+    load_bars(market, bars, "a seeded test market")
+    return market

@@ -34,8 +34,8 @@ def next_times(
 ) -> list[datetime]:
     """Return the next `count` times in UTC.
 
-    Counts in local wall-clock time: a time that a spring change skips fires at the first moment that
-    exists, and one that an autumn change repeats fires once.
+    Counts in local wall-clock time: a time that a spring change skips fires later by what was skipped,
+    and one that an autumn change repeats fires once.
 
     Raises
     ------
@@ -66,13 +66,5 @@ def next_times(
 
 
 def _to_utc(local: datetime, zone: ZoneInfo) -> datetime:
-    """Return the moment of a wall-clock time: the first of two, or the end of the gap where it is skipped."""
-    first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) == local:
-        return first
-    # In the gap fold=0 maps with the offset before the change, which lies after the gap by its length.
-    gap = local.replace(tzinfo=zone, fold=0).utcoffset()
-    later = local.replace(tzinfo=zone, fold=1).utcoffset()
-    if gap is None or later is None:
-        return first
-    return first - (later - gap) if later > gap else first
+    """Return the moment of a wall-clock time: the first of two; moved on by the gap where it is skipped."""
+    return local.replace(tzinfo=zone, fold=0).astimezone(UTC)

@@ -16,7 +16,6 @@ from trainingday import display
 from trainingday.charts import Chart
 
 register = template.Library()
-register.filter("duration", display.duration)
 register.filter("day_of", display.day_of)
 
 WHY_UNDEFINED = "Undefined: not measured, or too little data to define it"
@@ -24,7 +23,7 @@ STATE_TONES = {
     "succeeded": "good", "complete": "good", "confirmed": "good", "champion": "good", "passed": "good",
     "started": "good", "running": "live", "queued": "wait", "waiting": "wait", "candidate": "wait",
     "failed": "bad", "pruned": "dim", "cancelled": "dim", "retired": "dim", "rejected": "dim",
-    "baseline": "dim", "not_proven": "warn", "cannot_tell": "warn", "no_exam_left": "warn",
+    "no_challenger": "dim", "baseline": "dim", "not_proven": "warn", "cannot_tell": "warn", "no_exam_left": "warn",
     "skipped:overlap": "warn",
 }  # fmt: skip
 RUN_PAGES = {
@@ -36,6 +35,7 @@ WORDS = {
     "not_proven": "not proven",
     "cannot_tell": "cannot tell",
     "no_exam_left": "no exam left",
+    "no_challenger": "no challenger",
     "skipped:overlap": "skipped: still active",
 }
 
@@ -72,6 +72,11 @@ def count(value: Any) -> SafeString | str:
 
 
 @register.filter
+def duration(seconds: Any) -> SafeString | str:
+    return _undefined_or(display.duration(seconds))
+
+
+@register.filter
 def when(value: Any) -> SafeString | str:
     """A time in UTC; the browser adds how long ago in a tooltip."""
     if value is None:
@@ -84,7 +89,7 @@ def ago(value: Any) -> SafeString | str:
     if value is None:
         return _undefined_or(display.UNDEFINED)
     seconds = (timezone.now() - value).total_seconds()
-    text = f"{display.duration(seconds)} ago" if seconds >= 0 else f"in {display.duration(-seconds)}"
+    text = f"{display.largest_unit(seconds)} ago" if seconds >= 0 else f"in {display.duration(-seconds)}"
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>', value.isoformat(), display.moment(value), text
     )
@@ -143,7 +148,7 @@ def pages(context: Context, page: Page[Any]) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/sort_header.html", takes_context=True)
-def sort_header(context: Context, field: str, label: str) -> dict[str, Any]:
+def sort_header(context: Context, field: str, label: str, css: str = "") -> dict[str, Any]:
     """A column header that sorts; a second click turns the order round."""
     request = context["request"]
     current = request.GET.get("sort", "")
@@ -151,7 +156,7 @@ def sort_header(context: Context, field: str, label: str) -> dict[str, Any]:
     query.pop("page", None)
     query["sort"] = f"-{field}" if current == field else field
     order = {field: "ascending", f"-{field}": "descending"}.get(current, "none")
-    return {"label": label, "query": query.urlencode(), "order": order}
+    return {"label": label, "query": query.urlencode(), "order": order, "css": css}
 
 
 @register.inclusion_tag("components/chart.html")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from patterns.discovery.features import Features
@@ -19,6 +20,9 @@ from patterns.discovery.tracking import Record, record_of
 from trainingday.bars import Bars
 from trainingday.stats.multiplicity import benjamini_hochberg
 from trainingday.typing import JSONDict
+
+# Eight bars a byte: a million bars of thousands of patterns would not fit otherwise.
+PackedBars = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -153,19 +157,31 @@ def _without_copies(
 ) -> list[Confirmation]:
     passed = [i for i, each in enumerate(graded) if each.is_confirmed]
     passed.sort(key=lambda i: (graded[i].p_value, graded[i].pattern.id))
-    active = {i: held_bars(features, graded[i].pattern, segment) for i in passed}
-    kept: list[int] = []
     result = list(graded)
+    kept: list[tuple[int, PackedBars]] = []
     for i in passed:
-        for better in kept:
-            if graded[i].pattern.direction != graded[better].pattern.direction:
-                continue
-            shared = (active[i] & active[better]).sum() / min(active[i].sum(), active[better].sum())
-            if shared > options.max_overlap:
-                name = graded[better].pattern.id
-                reason = f"Active on the same bars as {name} {shared:.0%} of the time."
-                result[i] = replace(graded[i], is_confirmed=False, reason=reason, duplicate_of=name)
-                break
-        else:
-            kept.append(i)
+        active = np.packbits(held_bars(features, graded[i].pattern, segment))
+        better, share = _most_shared(active, [one for one in kept if _same_way(graded, i, one[0])])
+        if better is None or share <= options.max_overlap:
+            kept.append((i, active))
+            continue
+        name = graded[better].pattern.id
+        reason = f"Active on the same bars as {name} {share:.0%} of the time."
+        result[i] = replace(graded[i], is_confirmed=False, reason=reason, duplicate_of=name)
     return result
+
+
+def _same_way(graded: list[Confirmation], one: int, other: int) -> bool:
+    return graded[one].pattern.direction == graded[other].pattern.direction
+
+
+def _most_shared(active: PackedBars, kept: list[tuple[int, PackedBars]]) -> tuple[int | None, float]:
+    """Return the kept pattern that shares most, and the share of the shorter one's active bars."""
+    best, most = None, 0.0
+    size = int(np.bitwise_count(active).sum())
+    for index, other in kept:
+        shorter = max(min(size, int(np.bitwise_count(other).sum())), 1)
+        share = int(np.bitwise_count(active & other).sum()) / shorter
+        if share > most:
+            best, most = index, share
+    return best, most

@@ -51,16 +51,21 @@ class Features:
         """Return the volatility and the volume regime at each bar, shape (n_bars,) each, -1 for none."""
         return self._regime("volatility", cuts.volatility), self._regime("volume", cuts.volume)
 
-    def occurrences(self, pattern: Pattern) -> BoolArray:
-        """Return whether the pattern is seen at each bar's close, shape (n_bars,)."""
-        is_seen: BoolArray = self.words(pattern.shape) == pattern.word
+    def occurrences(self, pattern: Pattern, segment: slice | None = None) -> BoolArray:
+        """Return whether the pattern is seen at the close of each bar of the segment, default all."""
+        bars = segment or slice(None)
+        is_seen: BoolArray = self.words(pattern.shape)[bars] == pattern.word
         if pattern.volatility is not None:
-            is_seen &= self._regime("volatility", pattern.cuts.volatility) == pattern.volatility
+            is_seen &= self._regime("volatility", pattern.cuts.volatility)[bars] == pattern.volatility
         if pattern.volume is not None:
-            is_seen &= self._regime("volume", pattern.cuts.volume) == pattern.volume
+            is_seen &= self._regime("volume", pattern.cuts.volume)[bars] == pattern.volume
         # Without a known volatility an outcome has no scale: such bars took no part in the mining.
-        is_seen &= np.isfinite(self.state.volatility)
+        is_seen &= self._has_volatility[bars]
         return is_seen
+
+    @cached_property
+    def _has_volatility(self) -> BoolArray:
+        return np.isfinite(self.state.volatility)
 
     def _regime(self, name: str, cuts: tuple[float, float] | None) -> RegimeArray:
         if (name, cuts) not in self._regimes:

@@ -49,7 +49,7 @@ def held_bars(features: Features, pattern: Pattern, segment: slice | None = None
 
     Its first sighting is the first of the segment: a segment starts flat.
     """
-    is_seen = features.occurrences(pattern)[segment or slice(None)]
+    is_seen = features.occurrences(pattern, segment)
     kept = thin_mask(is_seen, pattern.horizon)
     change = np.zeros(is_seen.shape[0] + 1, dtype=np.int64)
     np.add.at(change, kept, 1)

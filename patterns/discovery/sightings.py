@@ -74,7 +74,7 @@ def find_sightings(
     options = options or MiningOptions()
     features = features_of(bars, features)
     start, stop = bounds_of(segment or slice(None), len(bars))
-    is_seen = features.occurrences(pattern)[start:stop]
+    is_seen = features.occurrences(pattern, slice(start, stop))
     previous = None if last_kept is None else last_kept - start
     kept = start + thin_mask(is_seen, pattern.horizon, previous)
     forward = _outcomes_at(features, kept, stop, pattern.horizon)

@@ -148,3 +148,10 @@ def _autoregression(noise: FloatArray, coefficient: float) -> FloatArray:
         previous = coefficient * previous + noise[bar]
         values[bar] = previous
     return values
+
+
+def bars_from_closes(close: FloatArray) -> Bars:
+    """Return hourly bars without volume that open at the close before and hold nothing between."""
+    open_ = np.concatenate((close[:1], close[:-1]))
+    stamps = START_US + HOUR_US * np.arange(close.shape[0], dtype=np.int64)
+    return Bars.create(stamps, open_, np.maximum(open_, close), np.minimum(open_, close), close)

@@ -1,0 +1,155 @@
+"""Population scores equal one backtest each, whatever the family, the costs and the segments."""
+
+import tracemalloc
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strategies.library.base import Family
+from strategies.library.registry import families, get_family
+from tests.markets import autoregressive_bars, bars_from_closes, bars_from_log_returns, gaussian_bars
+from trainingday.backtest.engine import Costs, run_backtest
+from trainingday.backtest.population import Scores, score_population
+from trainingday.backtest.result import compute_metrics
+from trainingday.bars import Bars
+from trainingday.exceptions import InvalidArgument
+from trainingday.typing import FloatArray
+
+YEAR = 8760.0
+SEGMENTS = [slice(None), slice(1_100, 2_000), slice(64, 129), slice(1_199, 1_200), slice(1_150, 1_179)]
+
+
+def draw_parameters(family: Family, n_candidates: int, rng: np.random.Generator) -> FloatArray:
+    """Return random parameters in bounds, shape (n_candidates, n_parameters)."""
+    table = np.empty((n_candidates, len(family.parameters)))
+    for column, parameter in enumerate(family.parameters):
+        low, high = (np.log(x) if parameter.is_log else x for x in (parameter.low, parameter.high))
+        drawn = rng.uniform(low, high, n_candidates)
+        drawn = np.exp(drawn) if parameter.is_log else drawn
+        table[:, column] = np.clip(
+            np.round(drawn) if parameter.is_integer else drawn, parameter.low, parameter.high
+        )
+    return table
+
+
+def assert_equal_to_backtests(
+    scores: Scores, bars: Bars, family: Family, table: FloatArray, costs: Costs, segments: list[slice]
+) -> None:
+    for candidate, row in enumerate(table):
+        values = {p.name: value for p, value in zip(family.parameters, row, strict=True)}
+        positions = family.positions(bars, values)
+        for fold, window in enumerate(segments):
+            result = run_backtest(bars[window], positions[window], costs, bars_per_year=YEAR)
+            metrics = compute_metrics(result, with_interval=False).as_dict()
+            for field in fields(Scores):
+                expected = np.nan if metrics[field.name] is None else metrics[field.name]
+                np.testing.assert_allclose(
+                    getattr(scores, field.name)[candidate, fold],
+                    expected,
+                    rtol=1e-10,
+                    atol=1e-10,
+                    err_msg=f"{family.name} {values} {window} {field.name}",
+                )
+
+
+@pytest.mark.parametrize("name", families())
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    costs=st.sampled_from([Costs(), Costs(0.0, 0.0), Costs(0.0, 0.01), Costs(0.1, 0.1)]),
+    sigma=st.sampled_from([0.0005, 0.005, 0.05]),
+)
+def test_scores_equal_backtests(name: str, seed: int, costs: Costs, sigma: float) -> None:
+    rng = np.random.default_rng(seed)
+    family = get_family(name)
+    bars = bars_from_log_returns(sigma * rng.standard_normal(1_200), rng, sigma=sigma)
+    table = draw_parameters(family, 3, rng)
+    scores = score_population(bars, family, table, costs, SEGMENTS, bars_per_year=YEAR)
+    assert_equal_to_backtests(scores, bars, family, table, costs, SEGMENTS)
+
+
+def test_scores_equal_backtests_through_ruin_and_still_markets() -> None:
+    family = get_family("momentum")
+    steps = np.concatenate((np.full(40, -0.05), [1.0], np.full(40, 0.1), np.zeros(200), np.full(20, 0.001)))
+    bars = bars_from_closes(100 * np.exp(np.cumsum(steps)))
+    table = np.array([[5, 0.01], [2, 0.0005], [20, 0.2]])
+    scores = score_population(bars, family, table, Costs(), [slice(None)], bars_per_year=YEAR)
+    assert (scores.total_return == -1).any()
+    assert_equal_to_backtests(scores, bars, family, table, Costs(), [slice(None)])
+
+
+class Wobbling(Family):
+    """A family of fractions, which the bits cannot hold."""
+
+    name = "wobbling"
+
+    def compute_positions(self, bars: Bars, values: object) -> FloatArray:
+        return np.repeat(np.sin(np.arange(len(bars) // 10 + 1)), 10)[: len(bars)]
+
+
+def test_fractions_are_left_to_the_ledger() -> None:
+    bars = gaussian_bars(1_200, seed=1)
+    scores = score_population(bars, Wobbling(), np.empty((2, 0)), Costs(), SEGMENTS, bars_per_year=YEAR)
+    assert_equal_to_backtests(scores, bars, Wobbling(), np.empty((2, 0)), Costs(), SEGMENTS)
+
+
+def test_one_segment_gives_one_score_each_and_order_does_not_matter() -> None:
+    bars, family = autoregressive_bars(3_000, seed=3), get_family("mean_reversion")
+    table = draw_parameters(family, 50, np.random.default_rng(0))
+    whole = score_population(bars, family, table, Costs(), bars_per_year=YEAR)
+    turned = score_population(bars, family, table[::-1], Costs(), slice(0, 3_000), bars_per_year=YEAR)
+    assert whole.sharpe_ratio.shape == (50,)
+    for field in fields(Scores):
+        left, right = getattr(whole, field.name), getattr(turned, field.name)[::-1]
+        assert left.tobytes() == np.ascontiguousarray(right).tobytes()
+
+
+def test_no_candidates_give_empty_scores() -> None:
+    scores = score_population(
+        gaussian_bars(100, 0), get_family("momentum"), np.empty((0, 2)), Costs(), bars_per_year=YEAR
+    )
+    assert len(scores) == 0
+
+
+def test_memory_does_not_grow_with_candidates_times_bars() -> None:
+    bars, family = gaussian_bars(20_000, seed=2), get_family("momentum")
+    table = np.column_stack((np.full(4_000, 20.0), np.linspace(0.02, 0.2, 4_000)))
+
+    def peak(n_candidates: int) -> int:
+        tracemalloc.start()
+        score_population(bars, family, table[:n_candidates], Costs(), bars_per_year=YEAR)
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    peak(1)
+    extra = peak(4_000) - peak(10)
+    assert extra < 4_000 * 1_000  # bytes: far less than the 160,000 of one candidate's positions
+
+
+@pytest.mark.parametrize(
+    ("table", "segment", "message"),
+    [
+        ([[1, 0.02]], slice(None), "lookback should be 2..500, is 1"),
+        ([[20, np.nan]], slice(None), "threshold should be 0.0005..0.2, is nan"),
+        ([[20.5, 0.02]], slice(None), "lookback should be a whole number, is 20.5"),
+        ([[150, 0.02]], slice(None), "lookback should be < 100 bars, is 150"),
+        ([[20]], slice(None), r"parameters should have shape \(n_candidates, 2\), has \(1, 1\)"),
+        ([[20, 0.02]], slice(50, 50), "segment should hold at least 1 of 100 bars"),
+        ([[20, 0.02]], slice(0, 50, 2), "segment should hold at least 1 of 100 bars with step 1"),
+        ([[20, 0.02]], [], "segment should hold at least 1 slice, holds 0"),
+    ],
+)
+def test_it_refuses_bad_input(table: list[list[float]], segment: slice | list[slice], message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        score_population(
+            gaussian_bars(100, 0),
+            get_family("momentum"),
+            np.array(table, dtype=np.float64),
+            Costs(),
+            segment,
+            bars_per_year=YEAR,
+        )

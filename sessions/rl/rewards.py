@@ -91,6 +91,8 @@ def reward_table(
     if len(bars) < 3:
         raise NotEnoughBars(f"bars should number >= 3, number {len(bars)}")
     held, following = np.array(POSITIONS)[None, :, None], np.array(POSITIONS)[None, None, :]
+    if not (np.isfinite(bars.open).all() and np.isfinite(bars.close).all()):
+        raise TrainingDiverged("a reward is not finite: a price is not")
     overnight = np.log(bars.open[1:] / bars.close[:-1])[:, None, None]
     session = np.log(bars.close[1:] / bars.open[1:])[:, None, None]
     pnl = held * overnight + following * session

@@ -1,0 +1,177 @@
+import pytest
+from auditlog.models import LogEntry
+from django.core.exceptions import PermissionDenied
+
+from strategies import queries
+from strategies.exam import crown
+from strategies.hooks import champion_changed
+from strategies.models import Champion, Tournament
+from strategies.positions import get_or_create_strategy
+from strategies.services import promote, request_tournament, retire, roll_back
+from tests.markets import gaussian_bars
+from tests.strategies.helpers import make_user, null_market, store, tournament
+from trainingday.exceptions import InvalidArgument, NotEnoughBars, NotFound, StateConflict
+from trainingday.markets.models import Market
+from trainingday.permissions import ADMIN, OPERATOR, VIEWER
+from trainingday.runs.models import Trigger
+
+pytestmark = pytest.mark.django_db
+REASON = "its returns decayed"
+
+
+@pytest.fixture(autouse=True)
+def _no_queue(monkeypatch):
+    monkeypatch.setattr("trainingday.runs.services.nudge", lambda run: None)
+
+
+@pytest.fixture
+def reigns():
+    """Three reigns of one market: breakout with periods 3, 4 and 5; the last is current."""
+    market, _, _ = null_market()
+    for period in (3, 4, 5):
+        crown(market, get_or_create_strategy(market, "breakout", {"period": period}), reason="a test")
+    return list(Champion.objects.order_by("pk"))
+
+
+def period_of(champion: Champion) -> float:
+    return champion.strategy.parameters["period"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_generations": 0},
+        {"n_generations": 201},
+        {"n_generations": True},
+        {"n_generations": 2.5},
+        {"population_size": 3},
+        {"population_size": 2001},
+        {"seed": -1},
+        {"seed": 2**31},
+    ],
+)
+def test_a_tournament_out_of_bounds_is_refused_before_anything_is_stored(options):
+    market, _, _ = null_market()
+    with pytest.raises(InvalidArgument):
+        tournament(market, **options)
+    assert not Tournament.objects.exists()
+
+
+def test_too_few_bars_are_refused_before_anything_is_stored():
+    market, _, _ = store("SHORT", gaussian_bars(900, 1))
+    with pytest.raises(NotEnoughBars):
+        tournament(market)
+    assert not Tournament.objects.exists()
+
+
+def test_a_market_without_bars_is_refused():
+    market = Market.objects.create(symbol="EMPTY", venue="test", interval=3600)
+    with pytest.raises(NotFound):
+        tournament(market)
+
+
+def test_one_tournament_of_a_market_is_active_at_a_time():
+    market, _, _ = null_market()
+    first = tournament(market)
+    with pytest.raises(StateConflict, match=first.public_id):
+        tournament(market)
+
+
+def test_the_same_key_of_the_same_user_starts_once():
+    market, _, _ = null_market()
+    user = make_user(OPERATOR)
+    first, second = (
+        request_tournament(market, trigger=Trigger.API, user=user, idempotency_key="abc") for _ in range(2)
+    )
+    assert first.pk == second.pk
+
+
+def test_a_roll_back_takes_the_reign_before_up_again(reigns):
+    admin = make_user(ADMIN)
+    new = roll_back(reigns[2], reason=REASON, user=admin)
+    assert period_of(new) == 4
+    assert new == queries.current_champion(new.market)
+    assert (new.decided_by, new.restores) == (admin, reigns[1])
+    assert REASON in new.reason and "admin" in new.reason
+
+
+def test_rolling_back_twice_goes_two_reigns_back(reigns):
+    admin = make_user(ADMIN)
+    once = roll_back(reigns[2], reason=REASON, user=admin)
+    twice = roll_back(once, reason=REASON, user=admin)
+    assert period_of(twice) == 3
+    assert roll_back(twice, reason=REASON, user=admin) is None
+    assert queries.current_champion(twice.market) is None
+
+
+def test_a_roll_back_may_name_the_reign(reigns):
+    assert period_of(roll_back(reigns[2], reason=REASON, user=make_user(ADMIN), to=reigns[0])) == 3
+
+
+def test_a_reign_of_another_market_cannot_be_taken_up(reigns):
+    other, _, _ = null_market("OTHER")
+    strategy = get_or_create_strategy(other, "breakout", {})
+    crown(other, strategy, reason="a test")
+    crown(other, get_or_create_strategy(other, "momentum", {}), reason="a test")
+    foreign = Champion.objects.get(strategy=strategy)
+    with pytest.raises(InvalidArgument, match="earlier reign"):
+        roll_back(reigns[2], reason=REASON, user=make_user(ADMIN), to=foreign)
+
+
+def test_a_reign_that_has_ended_cannot_be_rolled_back(reigns):
+    with pytest.raises(StateConflict):
+        roll_back(reigns[1], reason=REASON, user=make_user(ADMIN))
+
+
+@pytest.mark.parametrize("role", [VIEWER, OPERATOR])
+def test_only_an_admin_changes_the_champion(reigns, role):
+    user = make_user(role)
+    for change in (roll_back, retire):
+        with pytest.raises(PermissionDenied):
+            change(reigns[2], reason=REASON, user=user)
+    with pytest.raises(PermissionDenied):
+        promote(reigns[0].strategy, reason=REASON, user=user)
+    assert queries.current_champion(reigns[2].market) == reigns[2]
+
+
+@pytest.mark.parametrize("reason", ["", "  a ", "x" * 501])
+def test_a_change_needs_a_reason(reigns, reason):
+    with pytest.raises(InvalidArgument, match="reason"):
+        roll_back(reigns[2], reason=reason, user=make_user(ADMIN))
+
+
+def test_a_retired_champion_leaves_nobody_and_says_why(reigns):
+    admin = make_user(ADMIN)
+    changes = []
+
+    def note(sender, old, new, **kwargs):
+        changes.append((old, new))
+
+    champion_changed.connect(note)
+    retire(reigns[2], reason=REASON, user=admin)
+    champion_changed.disconnect(note)
+    ended = Champion.objects.get(pk=reigns[2].pk)
+    assert ended.until is not None and REASON in ended.ended_reason and ended.ended_by == admin
+    assert queries.current_champion(ended.market) is None
+    assert changes == [(ended, None)]
+
+
+def test_a_change_by_hand_is_audited(reigns):
+    roll_back(reigns[2], reason=REASON, user=make_user(ADMIN))
+    entries = LogEntry.objects.get_for_model(Champion)
+    assert entries.filter(action=LogEntry.Action.UPDATE, object_pk=str(reigns[2].pk)).exists()
+    assert any(REASON in str(entry.changes) for entry in entries.filter(action=LogEntry.Action.CREATE))
+
+
+def test_a_promotion_by_hand_says_that_there_was_no_exam(reigns):
+    strategy = get_or_create_strategy(reigns[0].market, "momentum", {})
+    champion = promote(strategy, reason=REASON, user=make_user(ADMIN))
+    assert champion.look is None and "without an exam" in champion.reason
+    with pytest.raises(StateConflict):
+        promote(strategy, reason=REASON, user=make_user(ADMIN, "second"))
+
+
+def test_a_control_is_never_promoted(reigns):
+    flat = get_or_create_strategy(reigns[0].market, "flat", {})
+    with pytest.raises(InvalidArgument):
+        promote(flat, reason=REASON, user=make_user(ADMIN))

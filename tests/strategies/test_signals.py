@@ -1,0 +1,105 @@
+import time
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from strategies import signals
+from strategies.exam import crown
+from strategies.positions import get_or_create_strategy, positions_of
+from strategies.signals import market_signal, stale_after
+from tests.markets import gaussian_bars
+from tests.strategies.helpers import make_user, null_market, save_model, store
+from trainingday.markets.models import Market, moment
+from trainingday.markets.services import load_bars
+from trainingday.permissions import VIEWER
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def followed():
+    market, _, bars = null_market()
+    crown(market, get_or_create_strategy(market, "breakout", {}), reason="a test")
+    return market, bars
+
+
+def test_the_signal_is_the_champions_last_position(followed):
+    market, bars = followed
+    signal = market_signal(market)
+    positions = positions_of(get_or_create_strategy(market, "breakout", {}), bars)
+    assert signal.position == positions[-1]
+    assert signal.bar == moment(int(bars.timestamps[-1]))
+    assert signal.decided_at - signal.bar == timedelta(hours=1)
+
+
+def test_since_is_the_close_on_which_the_position_was_decided(followed):
+    market, bars = followed
+    positions = positions_of(get_or_create_strategy(market, "breakout", {}), bars)
+    first = len(bars) - 1
+    while first > 0 and positions[first - 1] == positions[-1]:
+        first -= 1
+    assert market_signal(market).since == moment(int(bars.timestamps[first])) + timedelta(hours=1)
+
+
+def test_a_position_held_from_the_first_bar_is_since_the_first_bar():
+    market, _, bars = null_market()
+    model = get_or_create_strategy(market, "ml_model", {}, save_model(bias=(0.0, 0.0, 1.0)))
+    crown(market, model, reason="a test")
+    signal = market_signal(market)
+    assert signal.position == 1.0
+    assert signal.since == moment(int(bars.timestamps[0])) + timedelta(hours=1)
+
+
+def test_without_a_champion_there_is_nothing_to_follow():
+    signal = market_signal(null_market()[0])
+    assert (signal.state, signal.position, signal.champion) == ("no_champion", None, None)
+
+
+def test_an_old_signal_is_stale(followed):
+    market, bars = followed
+    close = moment(int(bars.timestamps[-1])) + timedelta(hours=1)
+    assert not market_signal(market, close + timedelta(hours=2)).is_stale
+    assert market_signal(market, close + timedelta(hours=2, seconds=1)).is_stale
+    assert market_signal(market, close + timedelta(minutes=5)).age_seconds == 300
+
+
+def test_markets_that_close_may_rest_over_a_weekend():
+    stock = Market(symbol="S", venue="v", interval=86400, calendar="us_equities")
+    coin = Market(symbol="C", venue="v", interval=86400, calendar="crypto")
+    assert stale_after(stock) - stale_after(coin) == timedelta(days=4)
+
+
+def test_new_bars_and_a_new_champion_change_the_signal(followed):
+    market, bars = followed
+    before = market_signal(market)
+    longer = gaussian_bars(len(bars) + 10, 1)
+    load_bars(market, longer, "newer")
+    after = market_signal(market)
+    assert after.bar - before.bar == timedelta(hours=10)
+    long = get_or_create_strategy(market, "ml_model", {}, save_model(bias=(0.0, 0.0, 1.0)))
+    crown(market, long, reason="a test")
+    assert market_signal(market).champion["family"] == "ml_model"
+    assert market_signal(market).position == 1.0
+
+
+def test_a_warm_signal_takes_two_queries_and_reads_no_bars(followed, django_assert_num_queries, monkeypatch):
+    market, _ = followed
+    market_signal(market)
+    monkeypatch.setattr(signals, "query_bars", lambda dataset: pytest.fail("the bars were read again"))
+    with django_assert_num_queries(2):
+        market_signal(market)
+
+
+def test_a_warm_signal_of_a_model_is_answered_within_50_ms(client):
+    market, _, _ = store("BIG", gaussian_bars(20_000, 1))
+    crown(market, get_or_create_strategy(market, "ml_model", {}, save_model(feature=0)), reason="a test")
+    client.force_login(make_user(VIEWER))
+    address = f"/api/v1/signals/?market={market.slug}"
+    assert client.get(address).status_code == 200
+    times = []
+    for _ in range(20):
+        began = time.perf_counter()
+        client.get(address)
+        times.append(time.perf_counter() - began)
+    assert np.median(times) < 0.05

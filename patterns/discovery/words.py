@@ -102,16 +102,55 @@ def _exact_word_nb(close, first, window, n_segments, cuts):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _words_nb(close, gap_before, window, n_segments, cuts, words):  # type: ignore[no-untyped-def]
-    n_bars = close.shape[0]
+def _usable_nb(close, gap_before, start, size, window, last_gap, last_change, usable):  # type: ignore[no-untyped-def]
+    """Mark the windows that neither cross a gap nor hold one price only; most blocks are whole."""
+    first = start - window + 1
+    breaks = 0
+    for i in range(size):
+        breaks += gap_before[start + i] or close[start + i] == close[start + i - 1]
+    if breaks == 0 and last_gap <= first and last_change > first:
+        return True, last_gap, start + size - 1
+    for i in range(size):
+        bar = start + i
+        if gap_before[bar]:
+            last_gap = bar
+        if close[bar] != close[bar - 1]:
+            last_change = bar
+        usable[i] = last_gap <= first + i and last_change > first + i
+    return False, last_gap, last_change
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _spell_nb(sums, squares, size, window, n_segments, cuts, centre, spread, deviation, code):  # type: ignore[no-untyped-def]
+    """Spell every window of a block, one letter of all at a time: plain loops that compile to vectors."""
     length = window // n_segments
     share = 1.0 / window
-    sums = np.zeros(_BLOCK + window)
-    squares = np.zeros(_BLOCK + window)
-    deviation = np.empty(_BLOCK)
-    centre = np.empty(_BLOCK)
-    spread = np.empty(_BLOCK)
-    code = np.empty(_BLOCK)
+    for i in range(size):
+        mean = (sums[i + window] - sums[i]) * share
+        centre[i] = mean * length
+        spread[i] = squares[i + window] - squares[i] - mean * mean * window
+        deviation[i] = np.sqrt(max(spread[i], 0.0) * share) * length
+        code[i] = 0.0
+    for k in range(n_segments):
+        low, high = k * length, (k + 1) * length
+        if cuts.shape[0] == 2:
+            for i in range(size):
+                height = sums[i + high] - sums[i + low] - centre[i]
+                low_letter = 1.0 if height > cuts[0] * deviation[i] else 0.0
+                code[i] = code[i] * 3.0 + low_letter + (1.0 if height > cuts[1] * deviation[i] else 0.0)
+        else:
+            for i in range(size):
+                height = sums[i + high] - sums[i + low] - centre[i]
+                code[i] *= cuts.shape[0] + 1
+                for cut in cuts:
+                    code[i] += 1.0 if height > cut * deviation[i] else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _words_nb(close, gap_before, window, n_segments, cuts, words):  # type: ignore[no-untyped-def]
+    n_bars = close.shape[0]
+    sums, squares = np.zeros(_BLOCK + window), np.zeros(_BLOCK + window)
+    centre, spread, deviation, code = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
     usable = np.empty(_BLOCK, dtype=np.bool_)
     last_gap, last_change = 0, 0
     for bar in range(1, min(window - 1, n_bars)):
@@ -127,39 +166,10 @@ def _words_nb(close, gap_before, window, n_segments, cuts, words):  # type: igno
             x = close[first + i] - offset
             sums[i + 1] = sums[i] + x
             squares[i + 1] = squares[i] + x * x
-        breaks = 0
-        for i in range(size):
-            breaks += gap_before[start + i] or close[start + i] == close[start + i - 1]
-        is_whole = breaks == 0 and last_gap <= first and last_change > first
-        if not is_whole:
-            for i in range(size):
-                bar = start + i
-                if gap_before[bar]:
-                    last_gap = bar
-                if close[bar] != close[bar - 1]:
-                    last_change = bar
-                usable[i] = last_gap <= first + i and last_change > first + i
-        else:
-            last_change = start + size - 1
-        for i in range(size):
-            mean = (sums[i + window] - sums[i]) * share
-            centre[i] = mean * length
-            spread[i] = squares[i + window] - squares[i] - mean * mean * window
-            deviation[i] = np.sqrt(max(spread[i], 0.0) * share) * length
-            code[i] = 0.0
-        for k in range(n_segments):
-            low, high = k * length, (k + 1) * length
-            if cuts.shape[0] == 2:
-                for i in range(size):
-                    height = sums[i + high] - sums[i + low] - centre[i]
-                    low_letter = 1.0 if height > cuts[0] * deviation[i] else 0.0
-                    code[i] = code[i] * 3.0 + low_letter + (1.0 if height > cuts[1] * deviation[i] else 0.0)
-            else:
-                for i in range(size):
-                    height = sums[i + high] - sums[i + low] - centre[i]
-                    code[i] *= cuts.shape[0] + 1
-                    for cut in cuts:
-                        code[i] += 1.0 if height > cut * deviation[i] else 0.0
+        is_whole, last_gap, last_change = _usable_nb(
+            close, gap_before, start, size, window, last_gap, last_change, usable
+        )
+        _spell_nb(sums, squares, size, window, n_segments, cuts, centre, spread, deviation, code)
         n_small = 0
         for i in range(size):
             n_small += spread[i] <= _SMALL * squares[i + window]

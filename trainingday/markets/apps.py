@@ -6,3 +6,6 @@ class MarketsConfig(AppConfig):
     label = "markets"
     verbose_name = "Markets and data"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from trainingday.markets import registration  # noqa: F401

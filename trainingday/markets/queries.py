@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast
 
 from trainingday.bars import Bars
 from trainingday.exceptions import NotFound
@@ -13,7 +15,12 @@ from trainingday.markets.storage import read_bars
 
 def query_markets() -> QuerySet[Market]:
     """Return markets with their newest dataset's id, version, rows and range as annotations."""
-    newest = Dataset.objects.filter(market=OuterRef("pk")).order_by("-version")
+    count = KeyTextTransform("count", KeyTransform("gaps", "quality"))
+    newest = (
+        Dataset.objects.filter(market=OuterRef("pk"))
+        .order_by("-version")
+        .annotate(gaps=Cast(count, IntegerField()))
+    )
     fields = {
         "dataset_id": "pk",
         "dataset_version": "version",
@@ -21,7 +28,7 @@ def query_markets() -> QuerySet[Market]:
         "dataset_first_us": "first_us",
         "dataset_last_us": "last_us",
         "dataset_sha256": "sha256",
-        "dataset_quality": "quality",
+        "dataset_gaps": "gaps",
         "dataset_created_at": "created_at",
     }
     return Market.objects.annotate(

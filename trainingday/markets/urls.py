@@ -1,6 +1,14 @@
 """Addresses of the market pages and of their API."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
+
+from trainingday.markets import views
 
 app_name = "markets"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("markets/", views.market_list, name="list"),
+    path("markets/import/", views.import_file, name="import"),
+    path("markets/<slug:slug>/", views.market_detail, name="detail"),
+    path("markets/<slug:slug>/candles.json", views.candles, name="candles"),
+    path("api/v1/", include("trainingday.markets.api_urls")),
+]

@@ -60,7 +60,9 @@ def test_missing_bars_are_counted_per_gap():
 
 
 def test_local_midnights_in_utc_are_no_gaps_when_the_clock_changes():
-    stamps = us("2024-03-09T05:00", "2024-03-10T05:00", "2024-03-11T04:00", "2024-11-03T04:00", "2024-11-04T05:00")
+    stamps = us(
+        "2024-03-09T05:00", "2024-03-10T05:00", "2024-03-11T04:00", "2024-11-03T04:00", "2024-11-04T05:00"
+    )
     gaps = find_gaps(stamps, 86_400, "crypto")
     assert gaps.tolist() == [False, False, False, True, False]
 

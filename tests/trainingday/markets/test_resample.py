@@ -14,8 +14,9 @@ from trainingday.markets.resample import resample
 def seven_bars() -> Bars:
     opens = np.array([10.0, 11, 12, 13, 14, 15, 16])
     volume = np.array([1.0, 2, 3, 4, 5, 6, 7])
+    up, down = np.array([2, 5, 2, 2, 2, 2, 2]), np.array([1, 1, 1, 4, 1, 1, 1])
     stamps = np.arange(7, dtype=np.int64) * HOUR_US
-    return Bars.create(stamps, opens, opens + [2, 5, 2, 2, 2, 2, 2], opens - [1, 1, 1, 4, 1, 1, 1], opens + 1, volume)
+    return Bars.create(stamps, opens, opens + up, opens - down, opens + 1, volume)
 
 
 def test_two_hours_hold_first_open_highest_high_lowest_low_last_close_and_all_volume():
@@ -46,7 +47,10 @@ def test_periods_without_bars_are_absent_and_leave_a_gap():
 def test_weeks_begin_on_monday():
     bars = gaussian_bars(24 * 30, seed=2)
     stamps = resample(bars, 3600, "1w").timestamps
-    assert {str(np.datetime64(int(stamp), "us").astype("datetime64[D]").astype(object).weekday()) for stamp in stamps} == {"0"}
+    assert {
+        str(np.datetime64(int(stamp), "us").astype("datetime64[D]").astype(object).weekday())
+        for stamp in stamps
+    } == {"0"}
 
 
 @pytest.mark.parametrize("target", ["30m", "1m"])

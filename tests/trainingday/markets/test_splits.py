@@ -29,7 +29,12 @@ def test_the_default_gap_covers_lookback_and_horizon():
 
 
 def test_the_shortest_dataset_that_fits_is_1356_bars():
-    assert plan_split(1356, stamps(1356)).sizes() == {"train": 500, "validation": 250, "test": 250, "forward": 0}
+    assert plan_split(1356, stamps(1356)).sizes() == {
+        "train": 500,
+        "validation": 250,
+        "test": 250,
+        "forward": 0,
+    }
     with pytest.raises(NotEnoughBars, match="train should hold >= 500 bars, holds 499"):
         plan_split(1355, stamps(1355))
 
@@ -56,7 +61,13 @@ def test_a_negative_gap_is_refused():
         plan_split(5000, stamps(5000), gap=-1)
 
 
-@given(n_bars=st.integers(1, 20_000), gap=st.integers(0, 400), first=st.integers(0, 20_000), length=st.integers(250, 4000), given_window=st.booleans())
+@given(
+    n_bars=st.integers(1, 20_000),
+    gap=st.integers(0, 400),
+    first=st.integers(0, 20_000),
+    length=st.integers(250, 4000),
+    given_window=st.booleans(),
+)
 def test_segments_are_ordered_apart_and_inside_the_data(n_bars, gap, first, length, given_window):
     window = Window(first * HOUR, (first + length - 1) * HOUR) if given_window else None
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.quality import Finding
@@ -71,6 +71,23 @@ class ImportOptions:
     prices: Literal["raw", "adjusted"] | None = None
     price_scale: float | None = None
     group: str | None = None
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> ImportOptions:
+        """Return the options of a form, an API request or a command line; empty fields stay undecided.
+
+        Field names are the attributes', except `columns` ("name=role" texts), `day_order`
+        ("day_first" | "month_first") and the delimiter "tab".
+        """
+        chosen = {name: value for name, value in fields.items() if value not in (None, "", [], ())}
+        pairs = [text.rpartition("=") for text in chosen.pop("columns", ())]
+        day_order = chosen.pop("day_order", None)
+        if chosen.get("delimiter") == "tab":
+            chosen["delimiter"] = "\t"
+        known = {name: chosen[name] for name in cls.__dataclass_fields__ if name in chosen}
+        if day_order is not None:
+            known["day_first"] = day_order == "day_first"
+        return cls(columns={name.strip(): role.strip() for name, _, role in pairs}, **known)
 
     def __post_init__(self) -> None:
         for name, role in self.columns.items():

@@ -35,16 +35,31 @@ class Command(BaseCommand):
         )
         parser.add_argument("--quarantine", action="store_true", help="set bad rows aside (at most 5 %%)")
         parser.add_argument(
-            "--column", action="append", default=[], metavar="NAME=ROLE", help=f"role: {', '.join(ROLES)}"
+            "--column",
+            action="append",
+            dest="columns",
+            default=[],
+            metavar="NAME=ROLE",
+            help=f"role: {', '.join(ROLES)}",
         )
         parser.add_argument("--delimiter", choices=[",", ";", "tab", "|"])
         parser.add_argument("--zone", help="IANA zone of times without offset, such as America/New_York")
         parser.add_argument("--stamp", choices=["open", "close"], default="open", help="end that times name")
-        parser.add_argument("--date", type=date.fromisoformat, help="day of times that count from midnight")
+        parser.add_argument(
+            "--date", type=date.fromisoformat, dest="on_date", help="day of times that count from midnight"
+        )
         order = parser.add_mutually_exclusive_group()
-        order.add_argument("--day-first", action="store_true", default=None, help="03/04 is 3 April")
-        order.add_argument("--month-first", action="store_false", dest="day_first", help="03/04 is 4 March")
-        parser.add_argument("--volume", choices=["base", "quote"], help="unit of a single volume column")
+        for name, meaning in (("day_first", "03/04 is 3 April"), ("month_first", "03/04 is 4 March")):
+            order.add_argument(
+                f"--{name.replace('_', '-')}",
+                action="store_const",
+                const=name,
+                dest="day_order",
+                help=meaning,
+            )
+        parser.add_argument(
+            "--volume", choices=["base", "quote"], dest="volume_unit", help="unit of a single volume column"
+        )
         parser.add_argument("--prices", choices=["raw", "adjusted"])
         parser.add_argument("--price-scale", type=float, help="stored price per unit of currency")
         parser.add_argument("--group", help="which NAME:open ... columns of a wide file")
@@ -52,7 +67,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            chosen = _import_options(options)
+            chosen = ImportOptions.from_fields({**options, "interval": None})
             if options["preview"]:
                 self._show_preview(options["file"], chosen)
                 return
@@ -132,22 +147,3 @@ class Command(BaseCommand):
             cells = [f"{column[index]:.10g}" for column in values]
             table.add_row(f"{moment(int(bars.timestamps[index])):%Y-%m-%d %H:%M}", *cells)
         console.print(table)
-
-
-def _import_options(options: dict[str, Any]) -> ImportOptions:
-    """Return the import options of a command line."""
-    pairs = [text.rpartition("=") for text in options["column"]]
-    return ImportOptions(
-        columns={name: role for name, _, role in pairs},
-        delimiter="\t" if options["delimiter"] == "tab" else options["delimiter"],
-        day_first=options["day_first"],
-        zone=options["zone"],
-        stamp=options["stamp"],
-        on_date=options["date"],
-        keep=options["keep"],
-        quarantine=options["quarantine"],
-        volume_unit=options["volume"],
-        prices=options["prices"],
-        price_scale=options["price_scale"],
-        group=options["group"],
-    )

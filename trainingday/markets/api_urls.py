@@ -1,0 +1,8 @@
+from rest_framework.routers import SimpleRouter
+
+from trainingday.markets import api
+
+router = SimpleRouter()
+router.register("markets", api.MarketViewSet, basename="api-market")
+router.register("datasets", api.DatasetViewSet, basename="api-dataset")
+urlpatterns = router.urls

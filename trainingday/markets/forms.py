@@ -1,0 +1,108 @@
+"""What a person may say about a file to import."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any
+
+from django import forms
+
+from trainingday.exceptions import InvalidArgument
+from trainingday.markets.importers.options import ImportOptions
+from trainingday.markets.intervals import INTERVALS
+from trainingday.markets.models import Market
+
+AUTOMATIC = ("", "Detect")
+
+
+class ImportForm(forms.Form):
+    """An upload with corrections to what is detected; the first five fields are the usual ones."""
+
+    file = forms.FileField(help_text="CSV, JSON, Parquet or Feather, also as .gz or as .zip with one file.")
+    symbol = forms.CharField(max_length=40, help_text="As traders write it: BTC/USD, SPY.")
+    venue = forms.CharField(max_length=40, initial="file", help_text="Exchange or vendor.")
+    interval = forms.ChoiceField(
+        required=False,
+        choices=[AUTOMATIC, *((name, name) for name in INTERVALS)],
+        help_text="A file of another interval is refused.",
+    )
+    calendar = forms.ChoiceField(
+        required=False,
+        choices=[AUTOMATIC, *Market.Calendar.choices],
+        help_text="Of a new market: which missing bars are closed sessions.",
+    )
+    append = forms.BooleanField(
+        required=False, label="Add to the newest dataset", help_text="Otherwise the file replaces it."
+    )
+    keep = forms.ChoiceField(
+        required=False,
+        label="Two different bars of one time",
+        choices=[("", "Refuse the file"), ("first", "Keep the first"), ("last", "Keep the last")],
+    )
+    quarantine = forms.BooleanField(
+        required=False, label="Set bad rows aside", help_text="At most 5 % of the rows; they are listed."
+    )
+    zone = forms.ChoiceField(
+        required=False,
+        label="Time zone",
+        choices=[
+            ("", "As in the file, else UTC"),
+            *((name, name) for name in sorted(zoneinfo.available_timezones())),
+        ],
+        help_text="Of times without an offset.",
+    )
+    stamp = forms.ChoiceField(
+        required=False, label="Times name the bar's", choices=[("open", "open"), ("close", "close")]
+    )
+    on_date = forms.DateField(
+        required=False, label="Date", help_text="YYYY-MM-DD, where the file's times count from midnight."
+    )
+    day_order = forms.ChoiceField(
+        required=False,
+        label="Order of 03/04/2024",
+        choices=[AUTOMATIC, ("day_first", "3 April"), ("month_first", "4 March")],
+    )
+    volume_unit = forms.ChoiceField(
+        required=False,
+        label="Unit of a single volume column",
+        choices=[AUTOMATIC, ("base", "base"), ("quote", "quote")],
+    )
+    prices = forms.ChoiceField(
+        required=False,
+        choices=[AUTOMATIC, ("raw", "raw"), ("adjusted", "adjusted")],
+        label="Raw or adjusted prices",
+    )
+    price_scale = forms.FloatField(
+        required=False,
+        min_value=1e-9,
+        max_value=1e9,
+        help_text="Stored price per unit of currency: 10000 for Lean.",
+    )
+    delimiter = forms.ChoiceField(
+        required=False, choices=[AUTOMATIC, (",", "comma"), (";", "semicolon"), ("tab", "tab"), ("|", "bar")]
+    )
+    group = forms.CharField(
+        required=False, max_length=20, help_text="Which NAME:open … columns of a wide file."
+    )
+    columns = forms.CharField(
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One name=role a line; roles: time, open, high, low, close, volume, quote_volume, ignore.",
+    )
+    USUAL = ("file", "symbol", "venue", "interval", "calendar")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        lines = [line.strip() for line in cleaned.get("columns", "").splitlines() if line.strip()]
+        try:
+            self.options = ImportOptions.from_fields({**cleaned, "columns": lines, "interval": None})
+        except InvalidArgument as error:
+            raise forms.ValidationError(str(error)) from error
+        return cleaned
+
+    def usual_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.USUAL]
+
+    def other_fields(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name not in self.USUAL]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from trainingday.exceptions import InvalidArgument
+from trainingday.markets.importers.options import ImportOptions
+from trainingday.markets.intervals import INTERVALS
+from trainingday.markets.models import Dataset, Market
+from trainingday.rest import RefuseUnknownFields
+
+UNDECIDED = {"required": False, "allow_blank": True}
+
+
+class DatasetSerializer(serializers.ModelSerializer[Dataset]):
+    market: Any = serializers.CharField(source="market.slug", read_only=True)
+    first_at = serializers.DateTimeField(read_only=True)
+    last_at = serializers.DateTimeField(read_only=True)
+
+    class Meta:
+        model = Dataset
+        fields = [
+            "id",
+            "market",
+            "version",
+            "sha256",
+            "n_rows",
+            "first_at",
+            "last_at",
+            "source",
+            "created_at",
+        ]
+
+
+class DatasetDetailSerializer(DatasetSerializer):
+    class Meta(DatasetSerializer.Meta):
+        fields = [*DatasetSerializer.Meta.fields, "first_us", "last_us", "quality"]
+
+
+class MarketSerializer(serializers.ModelSerializer[Market]):
+    interval = serializers.CharField(source="interval_name", read_only=True)
+    interval_seconds = serializers.IntegerField(source="interval", read_only=True)
+    dataset = serializers.IntegerField(source="dataset_id", read_only=True, allow_null=True)
+    dataset_sha256 = serializers.CharField(read_only=True, allow_null=True)
+    n_bars = serializers.IntegerField(source="dataset_rows", read_only=True, allow_null=True)
+    first_us = serializers.IntegerField(source="dataset_first_us", read_only=True, allow_null=True)
+    last_us = serializers.IntegerField(source="dataset_last_us", read_only=True, allow_null=True)
+
+    class Meta:
+        model = Market
+        fields = [
+            "slug", "symbol", "venue", "interval", "interval_seconds", "calendar", "fee", "slippage",
+            "bars_per_year", "alpha", "dataset", "dataset_sha256", "n_bars", "first_us", "last_us",
+        ]  # fmt: skip
+
+
+class FindingSerializer(serializers.Serializer[dict[str, Any]]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class ImportSerializer(RefuseUnknownFields, serializers.Serializer[dict[str, Any]]):
+    """A file and what is known about it; every field but file and symbol is optional."""
+
+    file = serializers.FileField(allow_empty_file=True, max_length=255)
+    symbol = serializers.CharField(max_length=40)
+    venue = serializers.CharField(max_length=40, default="file")
+    interval = serializers.ChoiceField(choices=list(INTERVALS), **UNDECIDED)
+    calendar = serializers.ChoiceField(choices=Market.Calendar.choices, **UNDECIDED)
+    append = serializers.BooleanField(default=False)
+    keep = serializers.ChoiceField(choices=["first", "last"], **UNDECIDED)
+    quarantine = serializers.BooleanField(default=False)
+    zone = serializers.CharField(max_length=60, **UNDECIDED)
+    stamp = serializers.ChoiceField(choices=["open", "close"], default="open")
+    on_date = serializers.DateField(required=False)
+    day_order = serializers.ChoiceField(choices=["day_first", "month_first"], **UNDECIDED)
+    volume_unit = serializers.ChoiceField(choices=["base", "quote"], **UNDECIDED)
+    prices = serializers.ChoiceField(choices=["raw", "adjusted"], **UNDECIDED)
+    price_scale = serializers.FloatField(min_value=1e-9, max_value=1e9, required=False)
+    delimiter = serializers.ChoiceField(choices=[",", ";", "tab", "|"], **UNDECIDED)
+    group = serializers.CharField(max_length=20, **UNDECIDED)
+    columns = serializers.CharField(max_length=2000, help_text="One name=role a line.", **UNDECIDED)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        lines = [line.strip() for line in attrs.pop("columns", "").splitlines() if line.strip()]
+        try:
+            options = ImportOptions.from_fields({**attrs, "columns": lines, "interval": None})
+        except InvalidArgument as error:
+            raise serializers.ValidationError(str(error)) from error
+        return {**attrs, "options": options}
+
+
+class LoadResultSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="ok, already_imported, or the first warning's code.")
+    created = serializers.BooleanField()
+    market = serializers.CharField(source="market.slug")
+    dataset = DatasetSerializer()
+    warnings = FindingSerializer(many=True)
+    report = serializers.JSONField()

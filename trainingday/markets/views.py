@@ -1,0 +1,139 @@
+"""Pages of markets: the list, one market with its data, and the import of a file."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+
+from trainingday.exceptions import ImportRefused, NotFound, TrainingDayError
+from trainingday.markets.candles import draw_candles
+from trainingday.markets.forms import ImportForm
+from trainingday.markets.importers.reader import Preview, preview
+from trainingday.markets.models import Dataset, Market
+from trainingday.markets.pages import market_page
+from trainingday.markets.queries import query_bars, query_latest_dataset, query_market, query_markets
+from trainingday.markets.services import LoadResult, load_file, upload_limits
+from trainingday.permissions import may_operate
+
+PAGE_SIZE = 25
+SORTS = {
+    "market": "slug",
+    "bars": "dataset_rows",
+    "first": "dataset_first_us",
+    "last": "dataset_last_us",
+    "gaps": "dataset_gaps",
+}
+
+
+def market_list(request: HttpRequest) -> HttpResponse:
+    chosen = {name: request.GET.get(name, "") for name in ("venue", "calendar", "sort")}
+    rows = query_markets()
+    if chosen["venue"]:
+        rows = rows.filter(venue=chosen["venue"])
+    if chosen["calendar"] in Market.Calendar.values:
+        rows = rows.filter(calendar=chosen["calendar"])
+    field = SORTS.get(chosen["sort"].removeprefix("-"), "slug")
+    rows = rows.order_by(f"-{field}" if chosen["sort"].startswith("-") else field, "slug")
+    context = {
+        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "chosen": chosen,
+        "venues": Market.objects.order_by("venue").values_list("venue", flat=True).distinct(),
+        "calendars": Market.Calendar.choices,
+    }
+    return render(request, "markets/_list.html" if _wants(request, "list") else "markets/list.html", context)
+
+
+def market_detail(request: HttpRequest, slug: str) -> HttpResponse:
+    version = request.GET.get("version", "")
+    try:
+        market = query_market(slug)
+        page = market_page(market, int(version) if version.isascii() and version.isdigit() else None)
+    except (NotFound, Dataset.DoesNotExist, OverflowError) as error:
+        raise Http404("No such market or dataset.") from error
+    return render(request, "markets/detail.html", {"page": page, "market": market, "dataset": page.dataset})
+
+
+def candles(request: HttpRequest, slug: str) -> JsonResponse:
+    """Answer a stretch of bars as at most 400 candles, for zooming into the chart."""
+    try:
+        bars = query_bars(query_latest_dataset(query_market(slug)))
+    except NotFound as error:
+        raise Http404("No such market or dataset.") from error
+    return JsonResponse(draw_candles(bars, _whole(request, "from"), _whole(request, "to")))
+
+
+def import_file(request: HttpRequest) -> HttpResponse:
+    if not may_operate(request.user):
+        raise PermissionDenied
+    if request.method != "POST":
+        return render(request, "markets/import.html", {"form": ImportForm(initial=_initial(request))})
+    form = ImportForm(request.POST, request.FILES)
+    found: Preview | None = None
+    status = 200
+    if form.is_valid():
+        try:
+            if request.POST.get("action") != "import":
+                found = _preview(form)
+            else:
+                return _imported(request, _load(form))
+        except TrainingDayError as error:
+            form.add_error(None, str(error))
+            status = error.status if isinstance(error, ImportRefused) else 422
+    else:
+        status = 422
+    template = "markets/_preview.html" if _wants(request, "preview") else "markets/import.html"
+    # htmx shows an error's fragment only with a success status
+    status = 200 if template == "markets/_preview.html" else status
+    return render(request, template, {"form": form, "found": found}, status=status)
+
+
+def _preview(form: ImportForm) -> Preview:
+    upload, limits = form.cleaned_data["file"], upload_limits()
+    return preview(upload.read(limits.max_bytes + 1), upload.name, form.options, limits)
+
+
+def _load(form: ImportForm) -> LoadResult:
+    fields, limits = form.cleaned_data, upload_limits()
+    upload = fields["file"]
+    return load_file(
+        upload.read(limits.max_bytes + 1),
+        upload.name,
+        symbol=fields["symbol"],
+        venue=fields["venue"],
+        interval=fields["interval"] or None,
+        calendar=fields["calendar"] or None,
+        options=form.options,
+        append=fields["append"],
+        limits=limits,
+    )
+
+
+def _imported(request: HttpRequest, result: LoadResult) -> HttpResponse:
+    rows = f"{result.dataset.n_rows:,} bars"
+    if result.created:
+        messages.success(request, f"Imported {rows} as version {result.dataset.version} of {result.market}.")
+    else:
+        messages.info(
+            request, f"These {rows} are version {result.dataset.version} of {result.market} already."
+        )
+    return redirect(result.market)
+
+
+def _initial(request: HttpRequest) -> dict[str, str]:
+    return {name: request.GET[name] for name in ("symbol", "venue", "interval") if name in request.GET}
+
+
+def _whole(request: HttpRequest, name: str) -> int | None:
+    """Return a query parameter as microseconds, None where it is absent or no number of that size."""
+    text = request.GET.get(name, "")
+    is_whole = text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) <= 18
+    return int(text) if is_whole else None
+
+
+def _wants(request: HttpRequest, target: str) -> bool:
+    """Return whether htmx asks for one part of the page only."""
+    htmx = getattr(request, "htmx", None)
+    return bool(htmx) and not htmx.history_restore_request and htmx.target == target

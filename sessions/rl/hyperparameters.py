@@ -114,7 +114,12 @@ _DEFAULTS: Final = {
     "dqn": Hyperparameters(algorithm="dqn", learning_rate=5e-4, n_steps=200_000),
     "a2c": Hyperparameters(algorithm="a2c", learning_rate=7e-4, n_steps=600_000),
     "policy_gradient": Hyperparameters(
-        algorithm="policy_gradient", learning_rate=2e-3, gamma=1.0, episode_length=128, n_steps=2_457_600
+        algorithm="policy_gradient",
+        learning_rate=2e-3,
+        gamma=1.0,
+        ent_coef=0.1,  # 0.01 overfits: 0.39..0.66 of the oracle on AR(1) hourly instead of 0.78..1.01
+        episode_length=128,
+        n_steps=2_457_600,
     ),
 }
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MIN_TRIALS_TO_PRUNE = 4
 N_RANDOM_TRIALS = 6  # beyond the defaults, before the sampler models anything
 _TRIAL_STREAM, _BATCH_STREAM = 1, 2
+# The exact policy gradient's ranges differ, so the sampler knows them under names of their own.
+_EXACT_NAMES = {"window_length": "episode_length", "exact_ent_coef": "ent_coef"}
 _NET_ARCHS = {"16": (16,), "32x32": (32, 32), "64x64": (64, 64)}
 
 
@@ -51,7 +53,7 @@ class SearchSpace:
     learning_rate, gamma, gae_lambda, ent_coef, risk_factor : (low, high)
         `learning_rate` and `risk_factor` on a log scale. The exact policy gradient keeps gamma 1.
     episode_length, window_length : (low, high)
-        On a log scale; the second is the exact policy gradient's.
+        On a log scale; the second is the exact policy gradient's, and so is `exact_ent_coef`.
     steps_factor : float
         Multiplies each algorithm's default number of steps.
     """
@@ -61,6 +63,7 @@ class SearchSpace:
     gamma: tuple[float, float] = (0.8, 0.999)
     gae_lambda: tuple[float, float] = (0.5, 0.98)
     ent_coef: tuple[float, float] = (0.0, 0.05)
+    exact_ent_coef: tuple[float, float] = (0.0, 0.2)
     risk_factor: tuple[float, float] = (0.3, 3.0)
     episode_length: tuple[int, int] = (64, 4096)
     window_length: tuple[int, int] = (32, 512)
@@ -166,8 +169,9 @@ def _suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
 
 def _as_hyperparameters(chosen: JSONDict) -> Hyperparameters:
     values = {**chosen, "net_arch": _NET_ARCHS[chosen["net_arch"]]}
-    if "window_length" in values:
-        values["episode_length"] = values.pop("window_length")
+    for own, common in _EXACT_NAMES.items():
+        if own in values:
+            values[common] = values.pop(own)
     return Hyperparameters.from_dict(values)
 
 
@@ -182,12 +186,12 @@ def _distributions(algorithm: str, space: SearchSpace) -> dict[str, Any]:
     }
     if algorithm == "policy_gradient":
         found["window_length"] = IntDistribution(*space.window_length, log=True)
+        found["exact_ent_coef"] = FloatDistribution(*space.exact_ent_coef)
     else:
         found["episode_length"] = IntDistribution(*space.episode_length, log=True)
         found["gamma"] = FloatDistribution(*space.gamma)
-    if algorithm != "dqn":
-        found["ent_coef"] = FloatDistribution(*space.ent_coef)
     if algorithm in ("ppo", "a2c"):
+        found["ent_coef"] = FloatDistribution(*space.ent_coef)
         found["gae_lambda"] = FloatDistribution(*space.gae_lambda)
     return found
 
@@ -199,7 +203,7 @@ def _frozen(record: TrialRecord, space: SearchSpace) -> optuna.trial.FrozenTrial
     hyperparameters = Hyperparameters.from_dict(record.hyperparameters)
     distributions = _distributions(hyperparameters.algorithm, space)
     values = hyperparameters.as_dict()
-    values["window_length"] = hyperparameters.episode_length
+    values.update({own: values[common] for own, common in _EXACT_NAMES.items()})
     values["net_arch"] = "x".join(map(str, hyperparameters.net_arch))
     params = {name: values[name] for name in distributions}
     distributions["algorithm"] = CategoricalDistribution(list(space.algorithms))

@@ -112,3 +112,13 @@ def test_wrong_arguments_are_named():
         confidence_sequence(series, n_optimal=5, level=1.0)
     with pytest.raises(InvalidArgument, match="differences should be finite"):
         confidence_sequence(np.array([np.nan]), n_optimal=5)
+
+
+def test_autocorrelated_differences_widen_the_sequence():
+    noise = null_returns("gaussian", 4_000, np.random.default_rng(8))
+    slow = noise + np.concatenate(([0.0], noise[:-1]))
+    widths = [
+        confidence_sequence(series, n_optimal=1_000).high[-1] - series.mean() for series in (noise, slow)
+    ]
+    # The long-run deviation of x_t + x_{t-1} is twice the noise's; its plain one only sqrt(2) times.
+    assert widths[1] / widths[0] == pytest.approx(2.0, rel=0.15)

@@ -92,6 +92,22 @@ def test_a_significant_but_tiny_improvement_is_not_worth_a_promotion():
     assert decision.verdict is Verdict.NOT_PROVEN
 
 
+def test_the_smallest_improvement_over_any_baseline_must_reach_the_threshold():
+    baselines = (FLAT, Baseline("champion", returns_of(4.0, 3)))
+    differences = [c.difference for c in exam_of(SKILLED, *baselines).comparisons]
+    between = Exam(level=0.4, min_improvement=float(np.mean(differences)))
+    assert min(differences) < between.min_improvement < max(differences)
+    assert exam_of(SKILLED, *baselines, exam=between).verdict is Verdict.NOT_PROVEN
+
+
+def test_the_exam_sees_as_much_as_against_the_hardest_baseline():
+    baselines = (FLAT, Baseline("champion", returns_of(0.0, 3)))
+    both, alone = exam_of(SKILLED, *baselines), exam_of(SKILLED, baselines[1])
+    errors = [comparison.standard_error for comparison in both.comparisons]
+    assert errors[1] > 1.2 * errors[0]
+    assert both.detectable_difference == alone.detectable_difference
+
+
 BAD = {
     "too_few_bars": SKILLED[:249],
     "empty": np.array([]),
@@ -122,6 +138,8 @@ def test_it_cannot_tell_from_bad_returns(name):
 def test_it_cannot_tell_against_a_bad_baseline(name):
     decision = exam_of(SKILLED, FLAT, Baseline("champion", BAD[name]))
     assert decision.verdict is Verdict.CANNOT_TELL
+    failed = next(rule for rule in decision.rules if rule.passed is False)
+    assert failed.name == ("finite" if name in ("all_nan", "one_nan", "infinite") else "variation")
 
 
 @pytest.mark.parametrize(("n_trades", "verdict"), [(29, Verdict.CANNOT_TELL), (30, Verdict.PASSED)])

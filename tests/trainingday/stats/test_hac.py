@@ -148,6 +148,16 @@ def test_a_leveraged_copy_is_no_better_than_the_original():
         assert found.p_value == 1.0
 
 
+def test_the_larger_standard_error_decides_either_way():
+    noise = null_returns("gaussian", 2_000, np.random.default_rng(9))
+    slow = noise + np.concatenate(([0.0], noise[:-1]))
+    found = compare_to_flat(slow)
+    assert found.se_hac > 1.2 * found.se_iid
+    assert found.standard_error == found.se_hac
+    # The standard error of a mean of x_t + x_{t-1} is twice that of its noise: sqrt(2) in Sharpe ratios.
+    assert found.se_hac == pytest.approx(math.sqrt(2 / 2_000), rel=0.15)
+
+
 def test_the_comparison_is_antisymmetric():
     one, other = compare_sharpe_ratios(FIRST, SECOND), compare_sharpe_ratios(SECOND, FIRST)
     assert one.z == pytest.approx(-other.z)

@@ -219,3 +219,10 @@ def test_spa_of_200_entrants_and_20_000_bars_takes_at_most_500_ms():
         timings.append(time.perf_counter() - start)
     print(f"\nSPA of 200 x 20,000: {min(timings) * 1e3:.0f} ms (goal 500)")
     assert min(timings) <= 1.0
+
+
+def test_hopeless_candidates_do_not_weaken_the_test():
+    few = noise_table(800, 3, 28)
+    many = np.hstack([few, noise_table(800, 60, 29) - 0.005])
+    assert spa(many).p_value == pytest.approx(spa(few).p_value, abs=0.06)
+    assert spa(many).p_upper > spa(many).p_value + 0.1

@@ -73,7 +73,7 @@ def test_scores_equal_backtests(name: str, seed: int, costs: Costs, sigma: float
 
 def test_scores_equal_backtests_through_ruin_and_still_markets() -> None:
     family = get_family("momentum")
-    steps = np.concatenate((np.full(40, -0.05), [1.0], np.full(40, 0.1), np.zeros(200), np.full(20, 0.001)))
+    steps = np.concatenate((np.full(40, -0.05), [4.0], np.full(40, 0.1), np.zeros(200), np.full(20, 0.001)))
     bars = bars_from_closes(100 * np.exp(np.cumsum(steps)))
     table = np.array([[5, 0.01], [2, 0.0005], [20, 0.2]])
     scores = score_population(bars, family, table, Costs(), [slice(None)], bars_per_year=YEAR)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 
-
 from django.db.models import Max
 
 from patterns.models import PatternScan

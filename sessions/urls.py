@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from sessions import views
+from sessions import api, views
 
 app_name = "sessions"
 urlpatterns = [
@@ -14,4 +14,5 @@ urlpatterns = [
     path("models/", views.model_list, name="models"),
     path("models/<int:pk>/", views.model_detail, name="model"),
     path("api/v1/", include("sessions.api_urls")),
+    path("api/training/real-session", api.RealSessionView.as_view(), name="real-session"),
 ]

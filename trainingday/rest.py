@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework import exceptions, status
@@ -118,6 +119,8 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
 
     if isinstance(error, ImportRefused):
         return _problem(error.status, str(error), code=error.code, row=error.row)
+    if isinstance(error, RequestDataTooBig):
+        return _problem(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, "Request too large.")
     if isinstance(error, TrainingDayError):
         for kind, code in STATUS.items():
             if isinstance(error, kind):

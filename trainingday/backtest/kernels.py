@@ -54,6 +54,14 @@ def count_changes_nb(positions: FloatArray) -> int:
 @njit(cache=True, nogil=True)
 def first_bad_bar_nb(timestamps: IntArray, open_: FloatArray, close: FloatArray) -> int:
     """Return the first bar with a non-positive or non-finite price or a time not after the last, or -1."""
+    # All bars at once, without branches; only unsound bars are looked for one by one.
+    is_sound = True
+    for bar in range(close.shape[0]):
+        is_sound &= (open_[bar] > 0.0) & (open_[bar] < np.inf) & (close[bar] > 0.0) & (close[bar] < np.inf)
+    for bar in range(1, close.shape[0]):
+        is_sound &= timestamps[bar] > timestamps[bar - 1]
+    if is_sound:
+        return -1
     for bar in range(close.shape[0]):
         if not (0.0 < open_[bar] < np.inf and 0.0 < close[bar] < np.inf):
             return bar

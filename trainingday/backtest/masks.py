@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -61,8 +61,7 @@ at_most_64 = _compare_64("<=")
 at_least_64 = _compare_64(">=")
 
 
-@intrinsic
-def lowest_bit(typing_context: Any, word: Any) -> Any:
+def _lowest_bit(typing_context: Any, word: Any) -> Any:
     """Return the index of the lowest set bit of a word that is not 0."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -71,8 +70,7 @@ def lowest_bit(typing_context: Any, word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-@intrinsic
-def highest_bit(typing_context: Any, number: Any) -> Any:
+def _highest_bit(typing_context: Any, number: Any) -> Any:
     """Return the index of the highest set bit of a positive number."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -82,8 +80,13 @@ def highest_bit(typing_context: Any, number: Any) -> Any:
     return types.int64(types.int64), generate
 
 
+# Typed as Any, since a kernel calls them without the typing context.
+lowest_bit: Any = intrinsic(_lowest_bit)
+highest_bit: Any = intrinsic(_highest_bit)
+
+
 @njit(cache=True, nogil=True, inline="always")
-def latch_nb(set_bits: int, keep_bits: int, was_on: int) -> int:
+def latch_nb(set_bits: np.uint64, keep_bits: np.uint64, was_on: np.uint64) -> np.uint64:
     """Return a latch's state on 64 bars: on where set, else as on the bar before where kept.
 
     Notes

@@ -69,10 +69,8 @@ class MarketPage:
 def market_page(market: Market, version: int | None = None) -> MarketPage:
     """Return what the page of a market shows; raises Dataset.DoesNotExist for an unknown version."""
     versions = list(Dataset.objects.filter(market=market).order_by("-version").defer("quality")[:50])
-    if version is not None:
-        dataset = Dataset.objects.get(market=market, version=version)
-    else:
-        dataset = Dataset.objects.filter(market=market).order_by("-version").first()
+    rows = Dataset.objects.filter(market=market).order_by("-version")
+    dataset = rows.first() if version is None else rows.get(version=version)
     if dataset is None:
         return MarketPage(market, None, [], None, {}, [], "")
     dataset.market = market

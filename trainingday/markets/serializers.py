@@ -10,7 +10,7 @@ from trainingday.markets.intervals import INTERVALS
 from trainingday.markets.models import Dataset, Market
 from trainingday.rest import RefuseUnknownFields
 
-UNDECIDED = {"required": False, "allow_blank": True}
+UNDECIDED: Any = {"required": False, "allow_blank": True}
 
 
 class DatasetSerializer(serializers.ModelSerializer[Dataset]):

@@ -23,8 +23,11 @@ MIN_TEST = 250  # gate rule G1
 class Window(Protocol):
     """Anything that names the first and last bar of a test segment, microseconds UTC."""
 
-    first_us: int
-    last_us: int
+    @property
+    def first_us(self) -> int: ...
+
+    @property
+    def last_us(self) -> int: ...
 
 
 @dataclass(frozen=True)

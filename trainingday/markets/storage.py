@@ -77,8 +77,8 @@ def read_bars(path: Path) -> Bars:
         raise ArtifactRejected(f"dataset file {path.name} cannot be read: {error}") from error
     if not table.schema.equals(SCHEMA):
         raise ArtifactRejected(f"dataset file {path.name} should hold columns {SCHEMA.names}")
-    columns = [_as_numpy(table.column(name)) for name in SCHEMA.names]
-    return Bars(*columns[:6], columns[6].astype(np.bool_))
+    stamps, open_, high, low, close, volume, gaps = (_as_numpy(table.column(name)) for name in SCHEMA.names)
+    return Bars(stamps, open_, high, low, close, volume, gaps.astype(np.bool_))
 
 
 def verify(path: Path, sha256: str) -> None:

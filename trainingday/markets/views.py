@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -135,5 +137,5 @@ def _whole(request: HttpRequest, name: str) -> int | None:
 
 def _wants(request: HttpRequest, target: str) -> bool:
     """Return whether htmx asks for one part of the page only."""
-    htmx = getattr(request, "htmx", None)
+    htmx: Any = getattr(request, "htmx", None)
     return bool(htmx) and not htmx.history_restore_request and htmx.target == target

@@ -72,7 +72,7 @@ def test_a_dataset_never_changes_and_is_never_deleted(market):
     dataset = load_bars(market, gaussian_bars(100, seed=1), "a").dataset
     dataset.source = "other"
     for forbidden in (dataset.save, dataset.delete, Dataset.objects.all().delete, market.delete):
-        with pytest.raises(Exception, match="dataset never changes|kept for good|protected"):
+        with pytest.raises(Exception, match=r"dataset never changes|kept for good|protected"):
             forbidden()
     with pytest.raises(StateConflict):
         Dataset.objects.update(source="other")

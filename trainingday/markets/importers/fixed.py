@@ -42,8 +42,8 @@ class FixedTimes:
             * 10 ** max(6 - (digits[1] - digits[0]), 0)
             // 10 ** max(digits[1] - digits[0] - 6, 0)
         )
-        parts = (self._number(name) for name in ("y", month, day, "h", "mi", "s"))
-        wall, is_valid = moments(*parts, micros)
+        date = self._number("y"), self._number(month), self._number(day)
+        wall, is_valid = moments(*date, self._number("h"), self._number("mi"), self._number("s"), micros)
         offset_hours, offset_minutes = self._number("oh"), self._number("om")
         is_valid &= (offset_hours <= 14) & (offset_minutes <= 59)
         return wall, is_valid, self.offset_sign * (offset_hours * 60 + offset_minutes) * 60 * SECOND_US

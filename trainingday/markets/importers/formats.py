@@ -76,9 +76,7 @@ def parse_family(
     def number(name: str) -> IntArray:
         if name not in names:
             return np.zeros(len(struct), dtype=np.int64)
-        text = struct.field(name)
-        filled = pc.if_else(pc.equal(pc.fill_null(text, ""), ""), "0", pc.fill_null(text, "0"))
-        return np.asarray(pc.cast(filled, pa.int64()).to_numpy())
+        return _integers(struct.field(name))
 
     year = number("y")
     if "mon" in names:
@@ -125,10 +123,13 @@ def day_month_parts(column: pa.ChunkedArray, family: Family) -> tuple[IntArray, 
     """Return the first and second number of numeric dates, 0 where a row is no such date."""
     parts = pc.extract_regex(column, family.pattern)
     struct = parts.combine_chunks() if isinstance(parts, pa.ChunkedArray) else parts
-    first, second = (
-        np.asarray(pc.cast(pc.fill_null(struct.field(name), "0"), pa.int64()).to_numpy()) for name in "ab"
-    )
-    return first, second
+    return _integers(struct.field("a")), _integers(struct.field("b"))
+
+
+def _integers(texts: pa.Array) -> IntArray:
+    """Return digits as integers, 0 where a row has none: optional parts, rows that do not match."""
+    texts = pc.fill_null(texts, "")
+    return np.asarray(pc.cast(pc.if_else(pc.equal(texts, ""), "0", texts), pa.int64()).to_numpy())
 
 
 def _months(names: pa.Array) -> IntArray:

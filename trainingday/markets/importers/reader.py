@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -184,7 +186,7 @@ def _without_empty_rows(table: Table, plan: ColumnPlan) -> tuple[Table, tuple[Fi
     )
 
 
-def _time_column(table: Table, plan: ColumnPlan) -> pc.Expression:
+def _time_column(table: Table, plan: ColumnPlan) -> Any:
     if plan.clock is None:
         return table.columns[plan.time]
     return pc.binary_join_element_wise(table.columns[plan.time], table.columns[plan.clock], " ")
@@ -198,13 +200,13 @@ def _stated_zone(table: Table, plan: ColumnPlan) -> str | None:
     return "UTC" if stated or any("utc" in line.lower() for line in table.preamble) else None
 
 
-def _text_of(table: Table, plan: ColumnPlan):  # type: ignore[no-untyped-def]
+def _text_of(table: Table, plan: ColumnPlan) -> Callable[[int, str], str]:
     by_label = {table.label(index): index for index in range(len(table.columns))}
     roles = {"time": plan.time, **plan.prices}
 
     def text(row: int, column: str) -> str:
         index = roles.get(column, by_label.get(column, plan.time))
-        return str(table.columns[index][row].as_py())
+        return _shown(table.columns[index][row])
 
     return text
 
@@ -231,12 +233,12 @@ def _bars(
     micros = stamps.micros[rows]
     if options.stamp == "close" or plan.close_time:
         micros = micros - series.interval * MICROSECONDS
-    columns = [prices[name][rows] for name in ("open", "high", "low", "close")]
+    open_, high, low, close = (prices[name][rows] for name in ("open", "high", "low", "close"))
     if rows.size < 2:
         raise ImportRefused("too_few_rows", f"a market needs at least 2 bars, the file has {rows.size}")
-    if all(bool(np.all(column == columns[0][0])) for column in columns):
-        raise ImportRefused("constant_price", f"every price in the file is {columns[0][0]:g}")
-    return Bars.create(micros, *columns, volume.values[rows])
+    if all(bool(np.all(column == open_[0])) for column in (open_, high, low, close)):
+        raise ImportRefused("constant_price", f"every price in the file is {open_[0]:g}")
+    return Bars.create(micros, open_, high, low, close, volume.values[rows])
 
 
 def _layout_findings(table: Table, plan: ColumnPlan) -> tuple[Finding, ...]:
@@ -289,5 +291,13 @@ def _header(table: Table | None) -> tuple[str, ...]:
 def _first_rows(table: Table | None) -> tuple[tuple[str, ...], ...]:
     if table is None:
         return ()
-    heads = [column.slice(0, PREVIEW_ROWS).to_pylist() for column in table.columns]
-    return tuple(tuple(str(cell)[:60] for cell in row) for row in zip(*heads, strict=True))
+    heads = [column.slice(0, PREVIEW_ROWS) for column in table.columns]
+    return tuple(tuple(_shown(cell)[:60] for cell in row) for row in zip(*heads, strict=True))
+
+
+def _shown(cell: Any) -> str:
+    """Return a cell as text; a typed time may lie beyond what Python's calendar holds."""
+    try:
+        return str(cell.as_py())
+    except (OverflowError, ValueError):
+        return f"{cell.type} {cell.value}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +21,7 @@ MIN_PRICE, MAX_PRICE = 1e-12, 1e12
 MAX_VOLUME = 1e18
 FLOAT_NOISE = 1e-9  # relative; adjusted prices leave low..high by this much
 
-Column = pa.ChunkedArray
+Column: TypeAlias = Any  # pyarrow.ChunkedArray, which has no type information
 
 
 def is_text(column: Column) -> bool:

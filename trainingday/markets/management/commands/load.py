@@ -3,7 +3,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand
 from rich.console import Console
@@ -92,7 +92,7 @@ class Command(BaseCommand):
         raise SystemExit(EXIT_BAD_INPUT)
 
     def _console(self) -> Console:
-        return Console(file=self.stdout, highlight=False, soft_wrap=True)
+        return Console(file=cast("IO[str]", self.stdout), highlight=False, soft_wrap=True)
 
     def _show_preview(self, path: Path, chosen: ImportOptions) -> None:
         limits = upload_limits()

@@ -235,3 +235,10 @@ def test_every_criterion_says_how_it_is_measured_and_is_json_safe():
         assert criterion.title
         assert criterion.how_measured.endswith(".")
         json.dumps(criterion.as_dict(), allow_nan=False)
+
+
+def test_what_candidate_and_champion_share_narrows_the_interval():
+    champion = series_of(4.0, 2)
+    apart = improvement(series_of(4.6, 1), champion)
+    together = improvement(champion + 0.1 * series_of(6.0, 1), champion)
+    assert together.high - together.low < 0.3 * (apart.high - apart.low)

@@ -14,15 +14,15 @@ from strategies.positions import CONTROLS
 from trainingday.markets.models import Market, TestWindow
 from trainingday.markets.queries import query_bars, query_latest_dataset
 from trainingday.markets.services import bars_for_next_window
-from trainingday.stats.gate import N_EXAMS, Exam, exams_sentence
-from trainingday.stats.gate import Verdict as GateVerdict
+from trainingday.stats import ledger
+from trainingday.stats.gate import Exam, Verdict, exams_sentence
 from trainingday.typing import JSONDict
 
 
 def current_champion(market: Market) -> Champion | None:
     """Return what the market's bot follows, or None."""
     champions = Champion.objects.filter(market=market, until__isnull=True)
-    return champions.select_related("market", "strategy", "look", "decided_by").first()
+    return champions.select_related("market", "strategy", "look", "decided_by", "restores__look").first()
 
 
 def champion_history(market: Market) -> QuerySet[Champion]:
@@ -45,10 +45,8 @@ def predecessor(champion: Champion) -> Champion | None:
 
 def exams_left(market: Market, window: TestWindow) -> int:
     """Return how many sealed exams of a test window are left: ten, less those charged since a promotion."""
-    looks = Look.objects.filter(market=market, test_window=window)
-    promoted = looks.filter(verdict=GateVerdict.PASSED.value).order_by("-pk").values_list("pk", flat=True)
-    charged = looks.filter(is_charged=True, pk__gt=promoted.first() or 0)
-    return max(0, N_EXAMS - charged.count())
+    looks = Look.objects.filter(market=market, test_window=window, is_charged=True).order_by("pk")
+    return ledger.exams_left(Verdict(verdict) for verdict in looks.values_list("verdict", flat=True))
 
 
 def best_validation(market: Market, window: TestWindow, *, before: int | None = None) -> float | None:

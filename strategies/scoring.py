@@ -14,7 +14,7 @@ from strategies.library.base import Family
 from strategies.positions import MODEL_FAMILY, model_positions
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.backtest.population import Scores, score_population
-from trainingday.backtest.result import Metrics, compute_metrics
+from trainingday.backtest.result import BacktestResult, Metrics, compute_metrics
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
 from trainingday.typing import FloatArray
@@ -89,6 +89,10 @@ class ValidationScorer:
         n_trades = diagnostics["n_trades"] if needs_trades else np.array([np.inf])
         return Evaluation(fold_fitness(ratios, n_trades, self.options), diagnostics)
 
+    def returns(self, positions: FloatArray) -> FloatArray:
+        """Return the net returns on validation, shape (n_validation - 1,), of positions over `bars`."""
+        return self._backtest(positions, self.validation, self.costs).returns
+
     def _of_family(self, family: Family, genomes: FloatArray) -> Evaluation:
         segments = [self.validation, *self._folds()]
         scores = self._population(family, genomes, self.costs, segments)
@@ -102,8 +106,10 @@ class ValidationScorer:
         return score_population(self.bars, family, genomes, costs, segments, bars_per_year=self.bars_per_year)
 
     def _metrics(self, positions: FloatArray, segment: slice, costs: Costs) -> Metrics:
-        result = run_backtest(self.bars[segment], positions[segment], costs, bars_per_year=self.bars_per_year)
-        return compute_metrics(result, with_interval=False)
+        return compute_metrics(self._backtest(positions, segment, costs), with_interval=False)
+
+    def _backtest(self, positions: FloatArray, segment: slice, costs: Costs) -> BacktestResult:
+        return run_backtest(self.bars[segment], positions[segment], costs, bars_per_year=self.bars_per_year)
 
     def _folds(self) -> tuple[slice, ...]:
         return split_folds(self.validation.start, self.validation.stop, self.options.n_folds)

@@ -119,7 +119,7 @@ def _compute(strategy: Strategy, dataset: Dataset) -> _Latest:
 
 def _evidence(champion: Champion) -> JSONDict:
     """Return what made it champion; test numbers only of an exam that was passed."""
-    look = champion.look
+    look = champion.look or (champion.restores.look if champion.restores else None)
     exam = queries.public_decision(look) if look else None
     keys = ("verdict", "p_value", "level", "n_bars", "n_trades", "comparisons")
     return {

@@ -9,7 +9,8 @@ import numpy as np
 from django.db.models.functions import Now
 
 from strategies import queries
-from strategies.exam import ExamResult, costs_of, examine
+from strategies.diagnostics import data_snooping
+from strategies.exam import ExamResult, costs_of, examine, market_baseline
 from strategies.genetic.entrants import random_positions
 from strategies.genetic.evolve import Evaluation, Evolution, evolve
 from strategies.genetic.options import EvolutionOptions
@@ -179,7 +180,8 @@ def _run(
         committed=committed,
         on_generation=_committer(context, tournament, plan, progress),
     )
-    _conclude(context, tournament, plan, scorer, evolution)
+    baseline = market_baseline(market, scorer.bars, split)
+    _conclude(context, tournament, plan, scorer, evolution, baseline)
     return _result(tournament)
 
 
@@ -236,7 +238,12 @@ def _best_sharpe(population: tuple[Individual, ...]) -> float | None:
 
 
 def _conclude(
-    context: RunContext, tournament: Tournament, plan: Plan, scorer: ValidationScorer, evolution: Evolution
+    context: RunContext,
+    tournament: Tournament,
+    plan: Plan,
+    scorer: ValidationScorer,
+    evolution: Evolution,
+    baseline: str,
 ) -> None:
     """Score the controls and record the outcome, all in one transaction."""
     winner = _winner_strategy(tournament, plan, evolution.winner)
@@ -254,6 +261,9 @@ def _conclude(
             "median": float(np.median(draws)) if draws else None,
         },
         "buy_and_hold": controls.buy_and_hold,
+        "data_snooping": data_snooping(
+            scorer, plan.families, evolution.individuals, baseline, tournament.seed
+        ),
     }
     last = evolution.generations[-1].generation
     with context.transaction():

@@ -6,13 +6,16 @@ import pytest
 
 from strategies import signals
 from strategies.exam import crown
+from strategies.models import Look
 from strategies.positions import get_or_create_strategy, positions_of
+from strategies.queries import current_champion
+from strategies.services import roll_back
 from strategies.signals import market_signal, stale_after
 from tests.markets import gaussian_bars
-from tests.strategies.helpers import make_user, null_market, save_model, store
+from tests.strategies.helpers import make_user, null_market, room, save_model, store
 from trainingday.markets.models import Market, moment
 from trainingday.markets.services import load_bars
-from trainingday.permissions import VIEWER
+from trainingday.permissions import ADMIN, VIEWER
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +106,18 @@ def test_a_warm_signal_of_a_model_is_answered_within_50_ms(client):
         client.get(address)
         times.append(time.perf_counter() - began)
     assert np.median(times) < 0.05
+
+
+def test_a_reign_taken_up_again_keeps_the_evidence_of_its_exam():
+    market, dataset, bars = null_market()
+    window, _ = room(market, dataset, bars)
+    strategy = get_or_create_strategy(market, "breakout", {})
+    public = dict.fromkeys(("p_value", "level", "n_bars", "n_trades", "comparisons")) | {"verdict": "passed"}
+    look = Look.objects.create(
+        market=market, test_window=window, dataset=dataset, strategy=strategy, run_kind="tournament", run_pk=1,
+        is_charged=True, level=0.005, verdict="passed", decision={"sealed": {}, "public": public},
+    )  # fmt: skip
+    crown(market, strategy, reason="passed", look=look)
+    crown(market, get_or_create_strategy(market, "momentum", {}), reason="a test")
+    roll_back(current_champion(market), reason="a test", user=make_user(ADMIN))
+    assert market_signal(market).champion["exam"]["verdict"] == "passed"

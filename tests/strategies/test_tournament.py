@@ -311,3 +311,18 @@ def test_a_planted_market_finds_a_champion_and_a_null_market_does_not():
     assert null.verdict in ("not_proven", "cannot_tell"), null.reason
     assert queries.current_champion(null.market) is None
     assert planted.history[-1]["best"] > planted.history[0]["best"]
+
+
+def test_data_snooping_is_tested_over_the_founders_alone():
+    run = finished(tournament(null_market()[0]))
+    snooping = run.summary["data_snooping"]
+    founders = StrategyPerformance.objects.filter(
+        tournament=run, generation=0, operator__in=["default", "random"]
+    )
+    assert snooping["n_candidates"] == founders.count() == 12
+    assert 0 < snooping["p_value"] <= 1
+
+
+def test_data_snooping_sees_a_strategy_that_truly_works():
+    run = finished(tournament(planted_market(n_bars=8000, phi=0.3)[0], population_size=40, n_generations=1))
+    assert run.summary["data_snooping"]["p_value"] < 0.05

@@ -69,7 +69,10 @@ def _print(tournament: Tournament, console: Console) -> None:
             title=f"{tournament.public_id}, seed {tournament.seed}: scores on validation, net of costs"
         )
         for index, column in enumerate(COLUMNS):
-            table.add_column(column, justify="left" if index == 1 else "right")
+            if index == 1:
+                table.add_column(column, ratio=1, min_width=24)
+            else:
+                table.add_column(column, justify="right", no_wrap=True)
         for line in lines:
             table.add_row(*_cells(line))
         console.print(table)
@@ -82,10 +85,9 @@ def _print(tournament: Tournament, console: Console) -> None:
 def _cells(line: queries.Standing) -> list[str]:
     total = None if line.total_return is None else 100 * line.total_return
     return [
-        "control" if line.place is None else str(line.place),
-        line.label,
+        "–" if line.place is None else str(line.place),
+        f"{line.label} (control)" if line.is_control else line.label,
         str(line.generation),
-        str(line.eliminated_at),
         _shown(line.fitness),
         _shown(line.sharpe_ratio),
         _shown(line.sharpe_double_costs),

@@ -195,7 +195,8 @@ class PolicyNetwork:
         return np.ascontiguousarray(self.weights[0][self.n_features :] + self.biases[0])
 
 
-@njit(cache=True, nogil=True)
+# NumPy's error model: Python's would test each divisor for zero, which keeps the loop from being vectorised.
+@njit(cache=True, nogil=True, error_model="numpy")
 def _tanh_nb(values: Float32Array, n_values: int) -> None:
     """Replace values by their tanh, to 6 units in the last place.
 
@@ -228,6 +229,30 @@ def _activate_nb(values: Float32Array, n_values: int, is_tanh: bool) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _layer_nb(
+    here: Float32Array, weights: Float32Array, n_in: int, n_units: int, there: Float32Array
+) -> None:
+    """Add weights' products to `there`: four inputs in one pass, which loads and stores a third as often."""
+    n_fours = n_in // 4
+    for four in range(n_fours):
+        source = 4 * four
+        a, b, c, d = (source * BLOCK, (source + 1) * BLOCK, (source + 2) * BLOCK, (source + 3) * BLOCK)
+        for unit in range(n_units):
+            p, q = weights[source, unit], weights[source + 1, unit]
+            r, s = weights[source + 2, unit], weights[source + 3, unit]
+            row = unit * BLOCK
+            for bar in range(BLOCK):
+                there[row + bar] += (
+                    p * here[a + bar] + q * here[b + bar] + r * here[c + bar] + s * here[d + bar]
+                )
+    for source in range(4 * n_fours, n_in):
+        for unit in range(n_units):
+            p, row, a = weights[source, unit], unit * BLOCK, source * BLOCK
+            for bar in range(BLOCK):
+                there[row + bar] += p * here[a + bar]
+
+
+@njit(cache=True, nogil=True)
 def _outputs_nb(
     features: Float32Array,
     first: Float32Array,
@@ -245,18 +270,15 @@ def _outputs_nb(
         widest = max(widest, widths[layer, 1])
     base = np.empty(width * BLOCK, dtype=np.float32)
     here, there = np.empty(widest * BLOCK, dtype=np.float32), np.empty(widest * BLOCK, dtype=np.float32)
-    column = np.empty(BLOCK, dtype=np.float32)
+    column = np.zeros(n_features * BLOCK, dtype=np.float32)
     for start in range(0, n_bars, BLOCK):
         n_block = min(BLOCK, n_bars - start)
         base[:] = np.float32(0.0)
         for source in range(n_features):
-            column[:] = np.float32(0.0)
+            row = source * BLOCK
             for bar in range(n_block):
-                column[bar] = features[start + bar, source]
-            for unit in range(width):
-                scale, row = first[source, unit], unit * BLOCK
-                for bar in range(BLOCK):
-                    base[row + bar] += scale * column[bar]
+                column[row + bar] = features[start + bar, source]
+        _layer_nb(column, first, n_features, width, base)
         for held in range(offsets.shape[0]):
             n_units = width
             for unit in range(width):
@@ -271,12 +293,8 @@ def _outputs_nb(
                     bias, row = packed[begin + n_in * n_units + unit], unit * BLOCK
                     for bar in range(BLOCK):
                         there[row + bar] = bias
-                for source in range(n_in):
-                    from_row = source * BLOCK
-                    for unit in range(n_units):
-                        scale, row = packed[begin + source * n_units + unit], unit * BLOCK
-                        for bar in range(BLOCK):
-                            there[row + bar] += scale * here[from_row + bar]
+                weights = packed[begin : begin + n_in * n_units].reshape(n_in, n_units)
+                _layer_nb(here, weights, n_in, n_units, there)
                 begin += n_in * n_units + n_units
                 here, there = there, here
             _store_nb(here, n_units, n_block, start, held, out)

@@ -40,7 +40,7 @@ class Strategy(models.Model):
         """Return the family with its parameters, short enough for a table."""
         if self.artifact:
             return f"{self.family} {self.artifact[:10]}"
-        values = " ".join(f"{name}={value:g}" for name, value in self.parameters.items())
+        values = " ".join(f"{name}={value:.4g}" for name, value in self.parameters.items())
         return f"{self.family} {values}".strip()
 
 

@@ -1,6 +1,7 @@
 import pytest
 from django.core.management import call_command
 
+from strategies import queries
 from strategies.management.commands import tournament as command
 from strategies.models import Tournament
 from tests.markets import gaussian_bars
@@ -60,3 +61,10 @@ def test_too_few_bars_exit_with_2(capsys):
     assert ended.value.code == 2
     assert "900 bars" in capsys.readouterr().err
     assert not Tournament.objects.exists()
+
+
+def test_every_line_has_a_cell_for_every_column():
+    market, _, _ = null_market()
+    call_command("tournament", market=market.slug, generations=1, population=8, seed=3)
+    lines = queries.leaderboard(Tournament.objects.get())
+    assert {len(command._cells(line)) for line in lines} == {len(command.COLUMNS)}

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from typing import Any, cast
 
 from django.core.management.base import BaseCommand
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -19,17 +20,7 @@ from trainingday.runs.foreground import run_in_foreground
 from trainingday.runs.models import RunState, Trigger
 
 N_LINES = 12
-COLUMNS = (
-    "Place",
-    "Strategy",
-    "Born",
-    "Last",
-    "Fitness",
-    "Sharpe",
-    "Sharpe 2× costs",
-    "Return [%]",
-    "Trades",
-)
+COLUMNS = ("#", "Strategy", "Fitness", "Sharpe", "2× costs", "Return [%]", "Trades")
 
 
 class Command(BaseCommand):
@@ -70,7 +61,7 @@ def _print(tournament: Tournament, console: Console) -> None:
         )
         for index, column in enumerate(COLUMNS):
             if index == 1:
-                table.add_column(column, ratio=1, min_width=24)
+                table.add_column(column, min_width=24, overflow="fold")
             else:
                 table.add_column(column, justify="right", no_wrap=True)
         for line in lines:
@@ -87,7 +78,6 @@ def _cells(line: queries.Standing) -> list[str]:
     return [
         "–" if line.place is None else str(line.place),
         f"{line.label} (control)" if line.is_control else line.label,
-        str(line.generation),
         _shown(line.fitness),
         _shown(line.sharpe_ratio),
         _shown(line.sharpe_double_costs),

@@ -56,7 +56,9 @@ def pattern_list(request: HttpRequest) -> HttpResponse:
 def start(request: HttpRequest) -> HttpResponse:
     if not may_operate(request.user):
         raise PermissionDenied
-    form = StartScanForm(request.POST or None, initial={"market": request.GET.get("market")})
+    form = StartScanForm(
+        request.POST if request.method == "POST" else None, initial={"market": request.GET.get("market")}
+    )
     status = 200
     if request.method == "POST":
         status = 422

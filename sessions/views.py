@@ -56,7 +56,7 @@ def start(request: HttpRequest) -> HttpResponse:
     if not may_operate(request.user):
         raise PermissionDenied
     initial = {key: request.GET[key] for key in ("market", "preset", "seed") if key in request.GET}
-    form = StartSessionForm(request.POST or None, initial=initial)
+    form = StartSessionForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             return redirect(request_session(**form.cleaned_data, trigger=Trigger.USER, user=request.user))

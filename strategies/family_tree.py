@@ -58,7 +58,7 @@ def lay_out(tree: Genealogy, chosen_uid: str = "") -> FamilyTree:
     places = {
         node["uid"]: (MARGIN + COLUMN * column, TOP + MARGIN + ROW * row)
         for column, generation in enumerate(order)
-        for row, node in enumerate(columns[generation])
+        for row, node in enumerate(sorted(columns[generation], key=_place))
     }
     nodes = [
         Node(
@@ -85,6 +85,11 @@ def lay_out(tree: Genealogy, chosen_uid: str = "") -> FamilyTree:
         width=2 * MARGIN + COLUMN * max(len(order) - 1, 0) + 40,
         height=TOP + 2 * MARGIN + ROW * max(tallest - 1, 0),
     )
+
+
+def _place(node: JSONDict) -> tuple[bool, int]:
+    """The fittest first; controls, which have no rank, last."""
+    return node["rank"] is None, node["rank"] or 0
 
 
 def _radius(fitness: float | None, low: float, high: float) -> float:

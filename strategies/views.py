@@ -54,7 +54,7 @@ def start(request: HttpRequest) -> HttpResponse:
     if not may_operate(request.user):
         raise PermissionDenied
     initial = {key: request.GET[key] for key in ("market",) if key in request.GET}
-    form = StartTournamentForm(request.POST or None, initial=initial)
+    form = StartTournamentForm(request.POST if request.method == "POST" else None, initial=initial)
     status = 200
     if request.method == "POST":
         status = 422

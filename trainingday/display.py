@@ -56,6 +56,12 @@ def duration(seconds: Any) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
 
 
+def largest_unit(seconds: float) -> str:
+    """Return a length of time in its largest unit, for "how long ago"."""
+    text = duration(seconds)
+    return " ".join(text.split()[:2])
+
+
 def moment(value: Any) -> str:
     """Return a time in UTC to the minute."""
     return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else UNDEFINED

@@ -133,7 +133,8 @@ function connect() {
 
 function tick() {
   const eta = part("eta")?.dataset.etaAt;
-  if (eta) setText("eta", `about ${duration(Math.max(0, (Date.parse(eta) - Date.now()) / 1000))}`);
+  const left = eta ? (Date.parse(eta) - Date.now()) / 1000 : 0;
+  if (eta) setText("eta", left > 0 ? `about ${duration(left)}` : "longer than estimated");
   const started = part("elapsed")?.dataset.sinceAt;
   if (started) setText("elapsed", duration((Date.now() - Date.parse(started)) / 1000));
 }

@@ -42,11 +42,6 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
-// Filters apply as they change; without script their button does it.
-for (const form of document.querySelectorAll("form[data-auto-submit]")) {
-  form.addEventListener("change", () => form.requestSubmit());
-}
-
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());

@@ -44,7 +44,7 @@ function showTrial(trial) {
     cell(badge(trial.state)),
     cell(number(trial.score, 3), "number"),
     cell(trial.hyperparameters?.algorithm ?? "–"),
-    cell(settings.map(([name, value]) => `${name} ${significant(value)}`).join(", "), "small"),
+    cell(settings.map(([name, value]) => `${name} ${significant(value)}`).join(", "), "small parameters"),
     cell(typeof trial.seconds === "number" ? duration(trial.seconds) : "–", "number"),
   );
   const old = body.querySelector(`[data-trial="${trial.index}"]`);
@@ -97,11 +97,24 @@ function plotCurve(point) {
   redraw("curve", spec);
 }
 
+// Family above, parameters below, as the template filter "strategy" writes it.
+function strategyCell(label) {
+  const [family, ...rest] = label.split(" ");
+  const node = cell(family, "", "th");
+  node.scope = "row";
+  if (rest.length > 0) {
+    const words = document.createElement("span");
+    words.className = "dim small nowrap";
+    words.textContent = rest.join(" ").replaceAll("=", " ");
+    node.append(document.createElement("br"), words);
+  }
+  return node;
+}
+
 function showLeaderboard(rows) {
   find('[data-live="leaderboard"] tbody').replaceChildren(...rows.map((row) => {
     const line = document.createElement("tr");
-    const name = cell(row.strategy ?? row.label ?? row.name ?? "–", "", "th");
-    name.scope = "row";
+    const name = strategyCell(row.strategy ?? row.label ?? row.name ?? "–");
     line.append(name, cell(number(row.sharpe_ratio, 2), "number"), cell(percent(row.total_return), "number"),
       cell(percent(row.max_drawdown), "number"), cell(percent(row.win_rate), "number"), cell(number(row.n_trades, 0), "number"));
     return line;

@@ -190,3 +190,14 @@ def interval(rate: Any, low: Any, high: Any, base: Any) -> dict[str, Any]:
     numbers = {"rate": rate, "low": low, "high": high, "base": base}
     places = {name: round(4 + 112 * v, 1) for name, v in numbers.items() if display.is_defined(v)}
     return {"places": places, "words": {name: display.percent(value) for name, value in numbers.items()}}
+
+
+@register.filter
+def strategy(label: Any) -> SafeString:
+    """A strategy's label with its parameters below its family."""
+    family, _, rest = str(label or "").partition(" ")
+    if not family:
+        return SafeString(_undefined_or(display.UNDEFINED))
+    if not rest:
+        return format_html("{}", family)
+    return format_html('{}<br><span class="dim small nowrap">{}</span>', family, rest.replace("=", " "))

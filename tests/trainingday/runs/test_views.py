@@ -1,0 +1,107 @@
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from sessions.models import TrainingSession
+from tests import pages
+from trainingday.runs.models import ScheduleFiring, TrainingSchedule, WorkerHeartbeat
+from trainingday.runs.progress import read_progress
+
+pytestmark = pytest.mark.django_db
+MAX_QUERIES = 8
+
+
+def signed_in(role: str) -> Client:
+    client = Client()
+    client.force_login(pages.make_user(role))
+    return client
+
+
+def running_session() -> TrainingSession:
+    market = pages.make_market()
+    return pages.make_session(market, pages.make_dataset(market), state="running")
+
+
+@pytest.mark.parametrize("name", ["runs:workers", "runs:schedules"])
+def test_anonymous_visitors_are_sent_to_log_in(client: Client, name: str) -> None:
+    assert client.get(reverse(name)).status_code == 302
+
+
+@pytest.mark.parametrize("name", ["runs:healthz", "runs:readyz"])
+def test_health_needs_no_log_in(client: Client, name: str) -> None:
+    assert client.get(reverse(name)).status_code == 200
+
+
+def test_a_viewer_may_not_cancel_and_an_operator_may() -> None:
+    session = running_session()
+    url = reverse("runs:cancel", args=[session.public_id])
+    assert signed_in("viewer").post(url).status_code == 403
+    session.refresh_from_db()
+    assert not session.is_cancel_requested
+    response = signed_in("operator").post(url, {"next": session.get_absolute_url()})
+    session.refresh_from_db()
+    assert session.is_cancel_requested
+    assert response.url == session.get_absolute_url()
+
+
+@pytest.mark.parametrize("back", ["//evil.example", "https://evil.example/", "javascript:alert(1)", ""])
+def test_cancel_sends_nobody_to_another_site(back: str) -> None:
+    url = reverse("runs:cancel", args=[running_session().public_id])
+    assert signed_in("operator").post(url, {"next": back}).url == "/"
+
+
+def test_cancelling_what_has_ended_says_so() -> None:
+    session = running_session()
+    TrainingSession.objects.update(state="succeeded")
+    response = signed_in("operator").post(reverse("runs:cancel", args=[session.public_id]), follow=True)
+    assert "has already finished" in response.content.decode()
+
+
+def test_only_an_admin_runs_a_schedule_now() -> None:
+    schedule = TrainingSchedule.objects.create(name="nightly", market=pages.make_market(), cron="30 2 * * *")
+    url = reverse("runs:run-schedule", args=[schedule.pk])
+    assert signed_in("operator").post(url).status_code == 403
+    assert signed_in("admin").post(url).status_code == 302
+
+
+def test_schedules_show_the_five_newest_firings_at_a_constant_cost() -> None:
+    viewer = signed_in("viewer")
+    market = pages.make_market()
+    counts = []
+    for names in (["a"], ["b", "c", "d"]):
+        for name in names:
+            schedule = TrainingSchedule.objects.create(name=name, market=market, cron="30 2 * * *")
+            for day in range(9):
+                due = timezone.now() - timedelta(days=day)
+                ScheduleFiring.objects.create(schedule=schedule, due_at=due, outcome="started")
+        with CaptureQueriesContext(connection) as captured:
+            response = viewer.get(reverse("runs:schedules"))
+        counts.append(len(captured))
+    assert counts[0] == counts[1] <= MAX_QUERIES
+    assert [len(row["history"]) for row in response.context["rows"]] == [5, 5, 5, 5]
+
+
+def test_workers_show_silent_clusters_and_the_queue() -> None:
+    WorkerHeartbeat.objects.create(host="one", cluster="long", seen_at=timezone.now() - timedelta(minutes=9))
+    session = running_session()
+    text = signed_in("viewer").get(reverse("runs:workers")).content.decode()
+    assert ">silent</span>" in text
+    assert session.public_id in text
+
+
+def test_progress_reads_the_newest_of_many_progress_events_in_one_query() -> None:
+    session = running_session()
+    pages.add_event(session, 1, "stage", stage="search", eta_seconds=600)
+    for seq in range(2, 30):
+        pages.add_event(session, seq, "progress", detail=f"{seq}", eta_seconds=60)
+    with CaptureQueriesContext(connection) as captured:
+        live = read_progress(session)
+    assert len(captured) == 1
+    assert [event.seq for event in live.events] == [1, 29]
+    assert (live.last_seq, live.detail) == (29, "29")
+    assert 50 < live.eta_seconds <= 60

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,6 +118,6 @@ def _writer(path: str) -> Callable[[int, int, float, float | None], None]:
         }
         temporary = Path(f"{path}.new")
         temporary.write_text(json.dumps(report))
-        os.replace(temporary, path)
+        temporary.replace(path)
 
     return write

@@ -16,8 +16,8 @@ from sessions.members import Member, MemberTask, fit_member, read_progress, refi
 from sessions.models import ModelVersion, Trial
 from sessions.rl.errors import TrainingDiverged
 from sessions.rl.hyperparameters import default_hyperparameters
+from sessions.rl.monitor import rank_value
 from sessions.rl.search import trial_seed
-from sessions.rl.suggestions import rank_value
 from strategies.models import Champion, Strategy
 from strategies.positions import MODEL_FAMILY, get_or_create_strategy, positions_of
 from strategies.queries import current_champion

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from django.db.models import Max
+
 from sessions.day import Day
 from sessions.executor import TrialExecutor
 from sessions.models import Trial
@@ -71,10 +73,9 @@ def _batch(day: Day, batch: int, space: SearchSpace) -> list[Trial]:
 def _evaluate(day: Day, executor: TrialExecutor, waiting: list[Trial], span: tuple[float, float]) -> None:
     thresholds = pruning_thresholds(_records(day, waiting[0].batch))
     tasks = [day.task(trial.hyperparameters, trial.seed, prune_below=thresholds) for trial in waiting]
-    best = max(
-        (trial.score for trial in Trial.objects.filter(session=day.session, score__isnull=False)),
-        default=None,
-    )
+    best = Trial.objects.filter(session=day.session, state=Trial.State.COMPLETE).aggregate(best=Max("score"))[
+        "best"
+    ]
     n_done = waiting[0].index
     began = time.monotonic()
     steps = 0

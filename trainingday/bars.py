@@ -61,14 +61,14 @@ class Bars:
         """
         stamps = np.ascontiguousarray(timestamps, dtype=np.int64)
         n_bars = stamps.shape[0]
-        columns = [np.ascontiguousarray(column, dtype=np.float64) for column in (open, high, low, close)]
+        prices = [np.ascontiguousarray(column, dtype=np.float64) for column in (open, high, low, close)]
         volumes = np.zeros(n_bars) if volume is None else np.ascontiguousarray(volume, dtype=np.float64)
         gaps = (
             np.zeros(n_bars, dtype=np.bool_)
             if gap_before is None
             else np.ascontiguousarray(gap_before, dtype=np.bool_)
         )
-        bars = cls(stamps, *columns, volumes, gaps)
+        bars = cls(stamps, prices[0], prices[1], prices[2], prices[3], volumes, gaps)
         bars._check()
         return bars
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.auth.mixins import UserPassesTestMixin
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
@@ -33,6 +33,11 @@ def role_of(user: AnyUser) -> str | None:
         role = ADMIN if ADMIN in names else OPERATOR if OPERATOR in names else VIEWER
         user._trainingday_role = role  # type: ignore[attr-defined]
     return str(user._trainingday_role)  # type: ignore[attr-defined]
+
+
+def signed_in(request: HttpRequest | Request) -> User:
+    """Return the request's user, where LoginRequiredMiddleware or a permission has let only users in."""
+    return cast(User, request.user)
 
 
 def may_operate(user: AnyUser) -> bool:

@@ -142,10 +142,10 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     return problem
 
 
-def _problem(code: int, detail: str, **extra: Any) -> Response:
-    body = {"type": "about:blank", "status": code, "detail": detail}
+def _problem(http_status: int, detail: str, **extra: Any) -> Response:
+    body = {"type": "about:blank", "status": http_status, "detail": detail}
     body |= {key: value for key, value in extra.items() if value is not None}
-    response = Response(body, status=code)
+    response = Response(body, status=http_status)
     response.content_type = "application/problem+json"
     return response
 

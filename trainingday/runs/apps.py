@@ -7,4 +7,5 @@ class RunsConfig(AppConfig):
     verbose_name = "Runs"
 
     def ready(self) -> None:
+        from trainingday import checks  # noqa: F401  (registers the deployment checks)
         from trainingday.runs import signals  # noqa: F401  (connects the handlers)

@@ -40,7 +40,7 @@ class RunKind:
 
     @property
     def model_class(self) -> type[Run]:
-        return apps.get_model(self.model)  # type: ignore[return-value]
+        return apps.get_model(self.model)
 
 
 _kinds: dict[str, RunKind] = {}

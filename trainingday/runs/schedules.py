@@ -38,7 +38,7 @@ def fire_due(now: datetime | None = None) -> list[ScheduleFiring]:
 
 
 def _fire_one(schedule: TrainingSchedule, now: datetime) -> ScheduleFiring | None:
-    due_at = schedule.next_run_at
+    due_at = schedule.next_run_at or now
     try:
         with transaction.atomic():
             # The unique (schedule, due_at) lets only one of two clusters fire.

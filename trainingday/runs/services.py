@@ -88,7 +88,7 @@ def claim(kind: str, pk: int) -> int | None:
 
 def renew(kind: str, pk: int, fence: int) -> bool:
     """Extend the lease; False means that the claim is lost."""
-    return _held(kind, pk, fence).update(lease_until=Now() + LEASE) == 1
+    return bool(_held(kind, pk, fence).update(lease_until=Now() + LEASE))
 
 
 def release(kind: str, pk: int, fence: int, reason: str) -> None:
@@ -107,7 +107,7 @@ def release(kind: str, pk: int, fence: int, reason: str) -> None:
 
 def fail(kind: str, pk: int, fence: int, reason: str) -> bool:
     """End a run for good with its reason; False if the claim is lost."""
-    return _held(kind, pk, fence).update(state=RunState.FAILED, finished_at=Now(), reason=reason) == 1
+    return bool(_held(kind, pk, fence).update(state=RunState.FAILED, finished_at=Now(), reason=reason))
 
 
 def cancel(run: Run) -> None:

@@ -34,4 +34,4 @@ def is_same_origin(scope: dict[str, Any]) -> bool:
         headers.get(b"x-forwarded-proto") if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) else None
     )
     secure = scope.get("scheme") == "wss" or forwarded == "https"
-    return origin == f"{'https' if secure else 'http'}://{host}"
+    return bool(origin == f"{'https' if secure else 'http'}://{host}")

@@ -1,4 +1,4 @@
-"""The studentised block bootstrap: the Ledoit-Wolf funds, arch's bootstrap, and its bad input."""
+"""The studentised block bootstrap: arch's bootstrap, and its bad input."""
 
 import numpy as np
 import pytest
@@ -16,19 +16,12 @@ def bootstrap(candidate, baseline, seed=1, **options):
     return bootstrap_sharpe_difference(candidate, baseline, rng=np.random.default_rng(seed), **options)
 
 
-@pytest.mark.parametrize(("block_length", "two_sided"), [(5, 0.070), (10, 0.102)])
-def test_the_ledoit_wolf_funds(block_length, two_sided):
-    found = bootstrap(*funds("funds"), block_length=block_length, n_draws=9_999)
-    # The vector's own Monte Carlo error at 999 draws is 0.009: two deviations.
-    assert found.p_value_two_sided == pytest.approx(two_sided, abs=0.018)
-
-
 def test_same_seed_same_result():
-    assert bootstrap(*funds("funds")) == bootstrap(*funds("funds"))
+    assert bootstrap(*funds()) == bootstrap(*funds())
 
 
 def test_its_difference_and_error_are_the_gates():
-    first, second = funds("funds")
+    first, second = funds()
     found, exact = bootstrap(first, second), compare_sharpe_ratios(first, second)
     assert found.difference == pytest.approx(exact.difference * 12**0.5)
     assert found.standard_error == pytest.approx(exact.se_hac * 12**0.5)
@@ -70,11 +63,11 @@ def test_against_flat_a_skilled_series_is_significant_and_noise_is_not():
 )
 def test_a_wrong_argument_is_named(options, message):
     with pytest.raises(InvalidArgument, match=message):
-        bootstrap(*funds("funds"), **options)
+        bootstrap(*funds(), **options)
 
 
 def test_constant_and_unequal_series_are_refused():
-    first, second = funds("funds")
+    first, second = funds()
     with pytest.raises(InvalidArgument):
         bootstrap(first, second[:-1])
     with pytest.raises(InvalidArgument):

@@ -40,7 +40,8 @@ def read_volume(
     if not plan.volumes:
         missing = Finding("no_volume", "the file has no volume; it is stored as 0")
         return Volume(np.zeros(table.n_rows), "none", (missing,))
-    typical = (prices["high"] + prices["low"] + prices["close"]) / 3
+    with np.errstate(all="ignore"):
+        typical = (prices["high"] + prices["low"] + prices["close"]) / 3
     first, second = _parse(table, plan, faults)
     if second is not None:
         return _from_two(table, plan, first, second, typical, faults)
@@ -48,7 +49,8 @@ def read_volume(
     check_volume(first, name, faults)
     is_quote = options.volume_unit == "quote" or (options.volume_unit is None and plan.volumes[0][1])
     if is_quote:
-        return Volume(first / typical, "quote")
+        with np.errstate(all="ignore"):  # rows with faults are refused or set aside later
+            return Volume(first / typical, "quote")
     findings: tuple[Finding, ...] = ()
     if faults.good.any() and not first[faults.good].any():
         findings = (Finding("no_volume", "every volume in the file is 0"),)
@@ -92,10 +94,11 @@ def _from_two(
 
 def _swapped_rows(base: FloatArray, quote: FloatArray, typical: FloatArray) -> tuple[BoolArray, BoolArray]:
     """Return where base and quote are exchanged, and where that can be told."""
-    usable = (base > 0) & (quote > 0) & (typical > 0) & np.isfinite(base + quote + typical)
-    ratio, price = np.zeros(base.shape), np.zeros(base.shape)
-    np.log(np.divide(quote, base, where=usable, out=np.ones(base.shape)), out=ratio)
-    np.log(np.where(usable, typical, 1.0), out=price)
+    known_values = np.isfinite(base) & np.isfinite(quote) & np.isfinite(typical)
+    usable = known_values & (base > 0) & (quote > 0) & (typical > 0)
+    # the difference of logarithms cannot overflow, where the ratio of a denormal volume does
+    ratio = np.log(np.where(usable, quote, 1.0)) - np.log(np.where(usable, base, 1.0))
+    price = np.log(np.where(usable, typical, 1.0))
     as_named, exchanged = np.abs(ratio - price), np.abs(-ratio - price)
     known = usable & (np.abs(price) > CLEAR_PRICE) & (np.minimum(as_named, exchanged) < RELATED)
     return exchanged < as_named, known

@@ -33,10 +33,10 @@ def autoregressive_vector():
 
 
 def funds():
-    """Return two correlated monthly return series of ten years, heavy-tailed."""
+    """Return two correlated monthly return series of ten years in percent, heavy-tailed."""
     rng = np.random.default_rng(120)
     common = rng.standard_t(5, 120)
-    first, second = (0.01 + 0.03 * (0.6 * common + 0.8 * rng.standard_t(5, 120)) for _ in range(2))
+    first, second = (1.0 + 3.0 * (0.6 * common + 0.8 * rng.standard_t(5, 120)) for _ in range(2))
     return first, second
 
 

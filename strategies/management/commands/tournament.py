@@ -57,11 +57,13 @@ def _print(tournament: Tournament, console: Console) -> None:
     lines = queries.leaderboard(tournament, N_LINES)
     if lines:
         table = Table(
-            title=f"{tournament.public_id}, seed {tournament.seed}: scores on validation, net of costs"
+            title=f"{tournament.public_id}, seed {tournament.seed}: scores on validation, net of costs",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
         )
         for index, column in enumerate(COLUMNS):
             if index == 1:
-                table.add_column(column, min_width=24, overflow="fold")
+                table.add_column(column, min_width=20, overflow="fold")
             else:
                 table.add_column(column, justify="right", no_wrap=True)
         for line in lines:

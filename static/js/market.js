@@ -44,7 +44,7 @@ async function zoom(figure, whole, change) {
   const from = microseconds(String(change["xaxis.range[0]"] ?? ""));
   const to = microseconds(String(change["xaxis.range[1]"] ?? ""));
   if (Number.isNaN(from) || Number.isNaN(to)) return;
-  const answer = await fetch(`${figure.dataset.address}?from=${from}&to=${to}`);
+  const answer = await fetch(`${figure.dataset.address}&from=${from}&to=${to}`);
   if (!answer.ok) return;
   const candles = await answer.json();
   if (candles.x.length > 1) show(figure, candles);

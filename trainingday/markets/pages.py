@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from trainingday.display import thin
 from trainingday.exceptions import ArtifactRejected, NotEnoughBars
 from trainingday.markets.candles import draw_candles
 from trainingday.markets.models import Dataset, Market, TestWindow, moment
 from trainingday.markets.queries import query_bars, query_split, query_test_window
 from trainingday.typing import JSONDict
 
+TABLE_ROWS = 100
 SEGMENTS = ("train", "validation", "test", "forward")
 
 
@@ -51,6 +53,13 @@ class MarketPage:
             {"x": round(index * width, 2), "width": round(width, 2), "grade": _grade(share), "share": share}
             for index, share in enumerate(shares)
         ]
+
+    @property
+    def candle_rows(self) -> list[tuple[Any, ...]]:
+        """Return the chart's candles as table rows, every one of at most 100."""
+        names = ("x", "open", "high", "low", "close", "volume")
+        rows = list(zip(*(self.candles.get(name, []) for name in names), strict=True))
+        return thin(rows, TABLE_ROWS)
 
     @property
     def gaps(self) -> list[JSONDict]:

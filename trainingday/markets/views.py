@@ -49,11 +49,10 @@ def market_list(request: HttpRequest) -> HttpResponse:
 
 
 def market_detail(request: HttpRequest, slug: str) -> HttpResponse:
-    version = request.GET.get("version", "")
     try:
         market = query_market(slug)
-        page = market_page(market, int(version) if version.isascii() and version.isdigit() else None)
-    except (NotFound, Dataset.DoesNotExist, OverflowError) as error:
+        page = market_page(market, _whole(request, "version"))
+    except (NotFound, Dataset.DoesNotExist) as error:
         raise Http404("No such market or dataset.") from error
     return render(request, "markets/detail.html", {"page": page, "market": market, "dataset": page.dataset})
 
@@ -61,8 +60,10 @@ def market_detail(request: HttpRequest, slug: str) -> HttpResponse:
 def candles(request: HttpRequest, slug: str) -> JsonResponse:
     """Answer a stretch of bars as at most 400 candles, for zooming into the chart."""
     try:
-        bars = query_bars(query_latest_dataset(query_market(slug)))
-    except NotFound as error:
+        market, version = query_market(slug), _whole(request, "version")
+        dataset = query_latest_dataset(market) if version is None else market.datasets.get(version=version)
+        bars = query_bars(dataset)
+    except (NotFound, Dataset.DoesNotExist) as error:
         raise Http404("No such market or dataset.") from error
     return JsonResponse(draw_candles(bars, _whole(request, "from"), _whole(request, "to")))
 
@@ -129,7 +130,7 @@ def _initial(request: HttpRequest) -> dict[str, str]:
 
 
 def _whole(request: HttpRequest, name: str) -> int | None:
-    """Return a query parameter as microseconds, None where it is absent or no number of that size."""
+    """Return a whole query parameter, None where it is absent or no number of up to 18 digits."""
     text = request.GET.get(name, "")
     is_whole = text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) <= 18
     return int(text) if is_whole else None

@@ -87,7 +87,7 @@ def test_the_page_of_a_market_with_few_bars_explains_the_missing_split(operator)
     assert "should hold" in page
 
 
-@pytest.mark.parametrize("query", ["?version=9", "?version=99999999999999999999999"])
+@pytest.mark.parametrize("query", ["?version=9", "?version=-1", "?version=999999999999999999"])
 def test_an_unknown_market_or_version_is_404(viewer, query):
     load_offline_markets()
     assert viewer.get(reverse("markets:detail", args=["SP500-1d"]) + query).status_code == 404
@@ -105,6 +105,8 @@ def test_candles_of_a_stretch_are_finer(viewer):
     assert part["bars_per_candle"] == 1
     assert part["x"][0] == "2017-07-17T00:00:00Z"  # the Monday after Friday 14 July 2017, 02:40
     assert viewer.get(address, {"from": "x", "to": "9" * 40}).status_code == 200
+    assert viewer.get(address, {"version": 1}).json() == whole
+    assert viewer.get(address, {"version": 2}).status_code == 404
 
 
 def test_a_viewer_may_not_import(viewer):

@@ -296,8 +296,8 @@ def _first_rows(table: Table | None) -> tuple[tuple[str, ...], ...]:
 
 
 def _shown(cell: Any) -> str:
-    """Return a cell as text; a typed time may lie beyond what Python's calendar holds."""
+    """Return a cell as text; a typed time may lie beyond Python's calendar or in a zone nobody knows."""
     try:
         return str(cell.as_py())
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError, KeyError):
         return f"{cell.type} {cell.value}"

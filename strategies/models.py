@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.runs.models import Run
@@ -67,6 +68,9 @@ class Tournament(Run):
 
     class Meta(Run.Meta):
         db_table = "tournaments"
+
+    def get_absolute_url(self) -> str:
+        return reverse("strategies:tournament", args=[self.pk])
 
 
 class StrategyPerformance(models.Model):

@@ -201,33 +201,35 @@ class Genealogy:
 def genealogy(tournament: Tournament, *, uid: str = "", limit: int = 5000) -> Genealogy:
     """Return the tree of a tournament, or of one individual with everyone it descends from.
 
-    Two queries. At most `limit` nodes, the latest generations first; edges whose ends are not among the
-    nodes are left out.
+    Two or three queries. At most `limit` nodes, the latest generations first; edges whose ends are not
+    among the nodes are left out.
     """
-    rows = list(
-        StrategyPerformance.objects.filter(tournament=tournament)
-        .select_related("strategy")
-        .order_by("-generation", "rank", "pk")
-    )
-    links = _links(tournament)
+    individuals = StrategyPerformance.objects.filter(tournament=tournament)
+    newest = individuals.select_related("strategy").order_by("-generation", "rank", "pk")
     if uid:
-        wanted = _ancestors({row.uid: row.pk for row in rows}.get(uid), links)
-        rows = [row for row in rows if row.pk in wanted]
-    rows = sorted(rows[:limit], key=lambda row: (row.generation, row.rank or 0, row.pk))
-    operators = {row.pk: row.operator for row in rows}
-    names = {row.pk: row.uid for row in rows}
+        links = _links(tournament)
+        start = individuals.filter(uid=uid).values_list("pk", flat=True).first()
+        rows = list(newest.filter(pk__in=_ancestors(start, links))[:limit])
+    else:
+        rows = list(newest[:limit])
+        links = _links(tournament, from_generation=rows[-1].generation if rows else 0)
+    rows.sort(key=lambda row: (row.generation, row.rank or 0, row.pk))
+    by_pk = {row.pk: row for row in rows}
     edges = [
-        {"source": names[parent], "target": names[child], "operator": operators[child]}
+        {"source": by_pk[parent].uid, "target": by_pk[child].uid, "operator": by_pk[child].operator}
         for child, parent in links
-        if parent in names and child in names
+        if parent in by_pk and child in by_pk
     ]
     return Genealogy([_node(row) for row in rows], edges)
 
 
-def _links(tournament: Tournament) -> list[tuple[int, int]]:
+def _links(tournament: Tournament, *, from_generation: int = 0) -> list[tuple[int, int]]:
     """Return (child, parent) primary keys of a tournament in a fixed order."""
-    through = StrategyPerformance.parents.through
-    rows = through._default_manager.filter(from_strategyperformance__tournament=tournament).order_by("pk")
+    children = {
+        "from_strategyperformance__tournament": tournament,
+        "from_strategyperformance__generation__gte": from_generation,
+    }
+    rows = StrategyPerformance.parents.through._default_manager.filter(**children).order_by("pk")
     pairs = rows.values_list("from_strategyperformance_id", "to_strategyperformance_id")
     return [(int(child), int(parent)) for child, parent in pairs]
 

@@ -3,6 +3,7 @@ import json
 import pytest
 from rest_framework.test import APIClient
 
+from strategies import queries
 from strategies.exam import crown
 from strategies.models import Champion, Look, Tournament
 from strategies.positions import get_or_create_strategy
@@ -230,3 +231,14 @@ def test_only_an_admin_rolls_back_retires_and_promotes():
     assert admin.post(paths[2], REASON, format="json").status_code == 201
     now = Champion.objects.get(until__isnull=True)
     assert admin.post(f"/api/v1/champions/{now.pk}/retire/", REASON, format="json").status_code == 204
+
+
+def test_a_large_genealogy_keeps_the_latest_generations(finished):
+    tree = queries.genealogy(finished, limit=30)
+    assert len(tree.nodes) == 30
+    assert {node["generation"] for node in tree.nodes} == {2, 3}
+    assert {edge["target"].split("-")[0] for edge in tree.edges} == {"g3"}
+
+
+def test_the_genealogy_of_somebody_unknown_is_empty(finished):
+    assert queries.genealogy(finished, uid="g9-99").nodes == []

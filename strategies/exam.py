@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from strategies import queries
+from strategies.grading import ExamRoom
 from strategies.hooks import champion_changed
-from strategies.library.registry import get_family
 from strategies.models import Champion, Look, Strategy, ValidationRecord
 from strategies.positions import CONTROLS, positions_of
-from trainingday.backtest.engine import Costs, run_backtest
-from trainingday.backtest.result import BacktestResult
+from trainingday.backtest.engine import Costs
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument, StateConflict
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.splits import Split
 from trainingday.runs.context import RunContext
-from trainingday.stats.gate import Baseline, Decision, Exam, Verdict, decide
-from trainingday.stats.ratios import sharpe_ratio
-from trainingday.typing import FloatArray, JSONDict
+from trainingday.stats.gate import Decision, Exam, Verdict
+from trainingday.typing import JSONDict
 
 NO_CHALLENGER = "no_challenger"
 MAX_RETRIES = 5
@@ -194,21 +192,13 @@ def prepare_exam(
         return Preparation(ledger, NO_CHALLENGER, reason, None, {})
     if not is_challenger(market, window, score):
         return Preparation(ledger, NO_CHALLENGER, _no_challenger_reason(score, ledger.best_score), None, {})
-    candidate = _on_test(market, strategy, bars, split)
-    results = {"candidate": candidate}
-    if champion is not None:
-        results["champion"] = _on_test(market, champion.strategy, bars, split)
-    name = market_baseline(market, bars, split)
-    results[name] = _backtest(market, bars[split.test], _constant(name, bars[split.test]))
-    decision = decide(
-        candidate.returns,
-        [Baseline(label, result.returns) for label, result in results.items() if label != "candidate"],
-        n_trades=candidate.metrics.n_trades,
-        bars_per_year=market.bars_per_year,
-        exam=Exam(level=market.alpha, exams_left=ledger.exams_left),
+    # Each strategy sees earlier bars, to warm up, and none after the test segment.
+    seen = bars[: split.test.stop]
+    paper = _room(market, bars, split).hand_in(
+        positions_of(strategy, seen), positions_of(champion.strategy, seen) if champion else None
     )
-    evidence = {label: result.metrics.as_dict() for label, result in results.items()}
-    return Preparation(ledger, decision.verdict.value, decision.reason, decision, evidence)
+    decision = paper.grade(Exam(level=market.alpha, exams_left=ledger.exams_left))
+    return Preparation(ledger, decision.verdict.value, decision.reason, decision, paper.evidence())
 
 
 def record_exam(
@@ -281,28 +271,15 @@ def dethrone(market: Market) -> Champion | None:
 
 def market_baseline(market: Market, bars: Bars, split: Split) -> str:
     """Return "buy_and_hold" if that had a positive Sharpe ratio over train and validation, else "flat"."""
-    known = bars[slice(split.train.start, split.validation.stop)]
-    held = _backtest(market, known, _constant("buy_and_hold", known))
-    ratio = sharpe_ratio(held.returns, market.bars_per_year)
-    return "buy_and_hold" if ratio is not None and ratio > 0 else "flat"
+    return _room(market, bars, split).market_baseline()
 
 
 def costs_of(market: Market) -> Costs:
     return Costs(fee=market.fee, slippage=market.slippage)
 
 
-def _on_test(market: Market, strategy: Strategy, bars: Bars, split: Split) -> BacktestResult:
-    """Return the backtest on the test bars; earlier bars only warm the strategy up, later ones are cut off."""
-    positions = positions_of(strategy, bars[: split.test.stop])
-    return _backtest(market, bars[split.test], positions[split.test])
-
-
-def _backtest(market: Market, bars: Bars, positions: FloatArray) -> BacktestResult:
-    return run_backtest(bars, positions, costs_of(market), bars_per_year=market.bars_per_year)
-
-
-def _constant(name: str, bars: Bars) -> FloatArray:
-    return get_family(name).positions(bars, {})
+def _room(market: Market, bars: Bars, split: Split) -> ExamRoom:
+    return ExamRoom(bars, split, costs_of(market), market.bars_per_year)
 
 
 def _store_look(

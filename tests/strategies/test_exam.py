@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 from django.db import IntegrityError, transaction
 
-from strategies import exam, queries
+from strategies import exam, grading, queries
 from strategies.exam import NO_CHALLENGER, examine, exams_left, is_challenger, market_baseline
 from strategies.hooks import champion_changed
 from strategies.models import Champion, Look, Strategy, ValidationRecord
@@ -81,7 +81,7 @@ def grade(monkeypatch):
             said = Verdict.NO_EXAM_LEFT if exam.exams_left < 1 else verdict
             return Decision(said, f"It is {said.value}.", p_value, rules, (), 1.5, 300, 40, exam.level)
 
-        monkeypatch.setattr(exam, "decide", decide)
+        monkeypatch.setattr(grading, "decide", decide)
 
     return fix
 

@@ -36,7 +36,10 @@ def _train(bars: Bars, hyperparameters: Hyperparameters, seed: int = 1, **option
     return train(features, bars, hyperparameters, seed, costs=FREE, bars_per_year=BARS_PER_YEAR, **options)
 
 
-@each_algorithm
+@pytest.mark.parametrize(
+    "algorithm",
+    ["policy_gradient", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ppo", "dqn", "a2c"))],
+)
 def test_it_solves_a_market_whose_next_move_repeats_the_last(algorithm: str) -> None:
     faster = {} if algorithm == "dqn" else {"learning_rate": 5e-3, "ent_coef": 0.0}
     trained = _train(easy_bars(1), short(algorithm, **faster))
@@ -78,7 +81,7 @@ def test_a_reward_or_observation_variant_trains(algorithm: str) -> None:
 
 @pytest.mark.parametrize("algorithm", ["ppo", "dqn", "a2c"])
 def test_plain_arrays_decide_as_sb3_does_step_by_step(algorithm: str) -> None:
-    market = market_of(planted_bars("mixture_hourly", 3000, 5))
+    market = market_of(planted_bars("mixture_hourly", 1200, 5))
     model = sb3_algorithms.build(market, short(algorithm, n_steps=TINY[algorithm]), 1)
     model.learn(TINY[algorithm])
     network, held = sb3_algorithms.extract(model, "standard"), 1
@@ -212,7 +215,7 @@ def test_a_reward_that_is_not_finite_fails_before_training(algorithm: str) -> No
 @each_algorithm
 def test_a_warm_start_begins_from_the_given_weights(algorithm: str) -> None:
     bars = easy_bars(10)
-    first = _train(bars, short(algorithm)).network
+    first = _train(bars, short(algorithm, n_steps=TINY[algorithm])).network
     frozen = short(algorithm, n_steps=TINY[algorithm], learning_rate=1e-7)
     second = _train(bars, frozen, seed=2, start=first).network
     for before, after in zip(first.weights, second.weights, strict=True):

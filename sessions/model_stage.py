@@ -25,9 +25,11 @@ from strategies.store import artifact_store
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.network import PolicyNetwork
 from trainingday.policy.storage import save_policy
+from trainingday.stats.criteria import MIN_SEEDS
 from trainingday.typing import JSONDict
 
 BASELINE_ALGORITHM = "ppo"
+
 # Seeds of final trainings come after those that any search may use.
 FIRST_FINAL_INDEX = 1_000_000
 
@@ -94,7 +96,10 @@ def train_candidate(
             )
             for seed in seeds
         ]
-        fitted = _train_all(day, executor, fit_member, tasks, fit_span, "fit on train")
+        defaults = _default_tasks(day, best, seeds, folder)
+        fitted = _train_all(day, executor, fit_member, [*tasks, *defaults], fit_span, "fit on train")
+        default_scores = [member.score for _, member in fitted[len(tasks) :]]
+        fitted = fitted[: len(tasks)]
         kept = [
             pair for pair in sorted(fitted, key=lambda pair: -rank_value(pair[1].score)) if pair[1].network
         ]
@@ -106,7 +111,22 @@ def train_candidate(
     networks = [member.network for _, member in refitted if member.network]
     if len(networks) < len(kept):
         raise TrainingDiverged(next(member.reason for _, member in refitted if not member.network))
-    return _save_candidate(day, best, [member for _, member in kept], networks)
+    return _save_candidate(day, best, [member for _, member in kept], networks, default_scores)
+
+
+def _default_tasks(day: Day, best: Trial, seeds: Sequence[int], folder: str) -> list[MemberTask]:
+    """Return trainings of the algorithm's default settings with the same seeds: what the search is worth.
+
+    With fewer than 5 seeds nothing can be said about that, and none is trained.
+    """
+    if len(seeds) < MIN_SEEDS:
+        return []
+    plain = default_hyperparameters(best.hyperparameters["algorithm"])
+    n_steps = round(plain.n_steps * day.preset.final_steps_factor)
+    return [
+        MemberTask(day.task(plain.as_dict(), seed, n_steps=n_steps), str(Path(folder, f"default-{seed}")))
+        for seed in seeds
+    ]
 
 
 def _train_all(
@@ -172,7 +192,11 @@ def _create_baseline(day: Day, executor: TrialExecutor, span: tuple[float, float
 
 
 def _save_candidate(
-    day: Day, best: Trial, members: list[Member], networks: list[PolicyNetwork]
+    day: Day,
+    best: Trial,
+    members: list[Member],
+    networks: list[PolicyNetwork],
+    default_scores: list[float | None],
 ) -> ModelVersion:
     selection = _store(day, [m.network for m in members if m.network], day.split.train, best.hyperparameters)
     everything = slice(0, day.split.validation.stop)
@@ -187,6 +211,7 @@ def _save_candidate(
         selection_strategy=selection,
         train=everything,
         networks=networks,
+        default_scores=default_scores,
     )
 
 
@@ -214,6 +239,7 @@ def _create_version(
     selection_strategy: Strategy,
     train: slice,
     networks: Sequence[PolicyNetwork],
+    default_scores: Sequence[float | None] = (),
 ) -> ModelVersion:
     """Return the stored version; a repeated attempt of the session finds the one it stored before."""
     same = ModelVersion.objects.filter(session=day.session, strategy=strategy).first()
@@ -242,6 +268,7 @@ def _create_version(
             artifact=strategy.artifact,
             weights_hash=_weights_hash(networks),
             members=[member.as_dict() for member in members],
+            default_scores=list(default_scores),
             validation=metrics.as_dict(),
             validation_sharpe=metrics.sharpe_ratio,
         )

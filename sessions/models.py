@@ -121,6 +121,9 @@ class ModelVersion(models.Model):
     members = models.JSONField(
         default=list, help_text="Per seed: score on validation, steps, weights hash, learning curve."
     )
+    default_scores = models.JSONField(
+        default=list, help_text="Validation Sharpe of the algorithm's defaults, trained with the same seeds."
+    )
     validation = models.JSONField(default=dict, help_text="Metrics on validation of the fit on train alone.")
     validation_sharpe = models.FloatField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -227,7 +227,7 @@ def _market_lines() -> list[MarketLine]:
     return [
         MarketLine(
             market,
-            next(iter(market.reigning), None),  # type: ignore[attr-defined]
+            next(iter(market.reigning), None),
             exams_left_of(market),
             sessions.get(market.last_session_id),
         )

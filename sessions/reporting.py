@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from patterns.models import PatternScan
+from sessions.criteria import measure_criteria
 from sessions.models import ModelVersion, TrainingSession, Trial
 from strategies.exam import ExamResult
-from strategies.models import Champion, Tournament
+from strategies.models import Tournament
 from strategies.queries import exams_summary, leaderboard
 from trainingday.markets.models import moment
 from trainingday.runs.models import RunState
-from trainingday.stats.criteria import (
-    generation_improvement,
-    new_patterns,
-    validated_out_of_sample,
-    win_rate_trend,
-)
 from trainingday.typing import JSONDict
 
 if TYPE_CHECKING:
@@ -76,7 +70,9 @@ def build_report(
         "verdict": result.verdict,
         "reason": result.reason,
         "exams": exams_summary(day.market, day.window),
-        "criteria": [criterion.as_dict() for criterion in _criteria(day, scan, tournament)],
+        "criteria": [
+            criterion.as_dict() for criterion in measure_criteria(day, candidate, result, scan, tournament)
+        ],
         "cost": {
             "cpu_seconds": round(cpu_seconds, 1),
             "looks": 1 if result.look is not None and result.look.is_charged else 0,
@@ -114,19 +110,6 @@ def _leaders(tournament: Tournament) -> list[JSONDict]:
     ]
 
 
-def _criteria(day: Day, scan: PatternScan, tournament: Tournament) -> Sequence[Any]:
-    """Return the mission's criteria that one session can measure; the rest need several sessions."""
-    reigns = Champion.objects.filter(market=day.market).select_related("look")
-    passed = [reign for reign in reigns if reign.look is not None and reign.look.verdict == "passed"]
-    history = [generation.get("best_sharpe") for generation in tournament.history]
-    return [
-        new_patterns(scan.n_new or 0, scan.n_found or 0, scan.n_tested or 0),
-        validated_out_of_sample(len(reigns), len(passed)),
-        generation_improvement(history),
-        win_rate_trend([]),
-    ]
-
-
 def print_report(session: TrainingSession, console: Console) -> None:
     """Print the report of a finished session for a terminal."""
     console.rule(f"Report of {session.public_id}: {session.market.slug}")
@@ -137,6 +120,7 @@ def print_report(session: TrainingSession, console: Console) -> None:
     console.print(_facts(session, report))
     console.print(_standings(report["tournament"]["rows"]))
     console.print(_gate(report))
+    console.print(_criteria(report))
     console.print(
         f"[bold]Verdict: {session.verdict.replace('_', ' ')}.[/bold] {session.reason}", highlight=False
     )
@@ -199,6 +183,21 @@ def _gate(report: JSONDict) -> Table:
     for rule in (report["gate"] or {}).get("rules", []):
         result = {True: "pass", False: "fail", None: "–"}[rule["passed"]]
         table.add_row(rule["title"], rule["threshold"], rule["value"] or "sealed", result)
+    return table
+
+
+def _criteria(report: JSONDict) -> Table:
+    table = Table(title="Success criteria", title_justify="left")
+    for heading in ("Criterion", "Measured [95 % interval]", "n", "Met"):
+        table.add_column(heading)
+    for criterion in report["criteria"]:
+        bounds = (
+            f" [{number(criterion['low'])}, {number(criterion['high'])}]"
+            if criterion["low"] is not None
+            else ""
+        )
+        met = {True: "yes", False: "no", None: "not measured"}[criterion["met"]]
+        table.add_row(criterion["title"], f"{number(criterion['value'])}{bounds}", str(criterion["n"]), met)
     return table
 
 

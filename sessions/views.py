@@ -13,16 +13,15 @@ from sessions import charts, queries
 from sessions.forms import StartSessionForm
 from sessions.models import ModelVersion, TrainingSession
 from sessions.services import request_session
-from trainingday.exceptions import StateConflict, TrainingDayError
+from trainingday.exceptions import TrainingDayError
 from trainingday.markets.models import Market
+from trainingday.pages import PAGE_SIZE, asks_for, signed_in_user, status_of
 from trainingday.permissions import may_operate
 from trainingday.runs.models import RunState, Trigger
 
-PAGE_SIZE = 25
-
 
 def home(request: HttpRequest) -> HttpResponse:
-    if _asks_for(request, "active"):
+    if asks_for(request, "active"):
         running, queued = queries.active_lines()
         return render(request, "sessions/_active.html", {"running": running, "queued": queued})
     page = queries.home_page()
@@ -48,7 +47,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
         "states": RunState.choices,
         "markets": Market.objects.values_list("slug", flat=True),
     }
-    template = "sessions/_list.html" if _asks_for(request, "list") else "sessions/list.html"
+    template = "sessions/_list.html" if asks_for(request, "list") else "sessions/list.html"
     return render(request, template, context)
 
 
@@ -59,10 +58,12 @@ def start(request: HttpRequest) -> HttpResponse:
     form = StartSessionForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            return redirect(request_session(**form.cleaned_data, trigger=Trigger.USER, user=request.user))
+            return redirect(
+                request_session(**form.cleaned_data, trigger=Trigger.USER, user=signed_in_user(request))
+            )
         except TrainingDayError as error:
             form.add_error(None, str(error))
-            return render(request, "sessions/start.html", {"form": form}, status=_status(error))
+            return render(request, "sessions/start.html", {"form": form}, status=status_of(error))
     return render(request, "sessions/start.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -102,7 +103,7 @@ def model_list(request: HttpRequest) -> HttpResponse:
         "stages": ModelVersion.Stage.values,
         "markets": Market.objects.values_list("slug", flat=True),
     }
-    template = "sessions/_models.html" if _asks_for(request, "list") else "sessions/models.html"
+    template = "sessions/_models.html" if asks_for(request, "list") else "sessions/models.html"
     return render(request, template, context)
 
 
@@ -130,13 +131,3 @@ def _session_context(pk: int) -> dict[str, Any]:
         "trial_chart": charts.trial_chart(page.trials),
         "curve_chart": charts.curve_chart(page.live.payloads("curve")),
     }
-
-
-def _asks_for(request: HttpRequest, target: str) -> bool:
-    """Return whether htmx wants one part of the page; a page gone back to is asked for whole."""
-    htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.history_restore_request and htmx.target == target
-
-
-def _status(error: TrainingDayError) -> int:
-    return 409 if isinstance(error, StateConflict) else 422

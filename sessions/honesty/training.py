@@ -1,0 +1,105 @@
+"""The quick preset's search and final trainings in one process, by the functions that sessions use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sessions.members import MemberTask, fit_member, refit_member, with_steps
+from sessions.model_stage import FIRST_FINAL_INDEX
+from sessions.rl.monitor import rank_value
+from sessions.rl.presets import Preset, get_preset
+from sessions.rl.search import (
+    SearchSpace,
+    TrialRecord,
+    TrialState,
+    TrialTask,
+    evaluate_trial,
+    pruning_thresholds,
+    save_bundle,
+    suggest_batch,
+    trial_seed,
+)
+from strategies.grading import ExamRoom
+from trainingday.policy.ensemble import PolicyEnsemble
+from trainingday.typing import JSONDict
+
+
+def train_quickly(
+    room: ExamRoom, seed: int, folder: Path, preset: Preset | None = None
+) -> PolicyEnsemble | None:
+    """Return the candidate of a session with the quick preset; None where every trial or seed diverged.
+
+    Searched on train and validation, the best settings trained with several seeds, the best of those on
+    validation fitted again on all bars before the test gap: what is examined is what would be deployed.
+    """
+    preset = preset or get_preset("quick")
+    seed %= 2**31
+    bundle = folder / "bars.npz"
+    save_bundle(bundle, room.bars[: room.split.validation.stop])
+    records: list[TrialRecord] = []
+    space = SearchSpace(steps_factor=preset.steps_factor)
+    while len(records) < preset.n_trials:
+        records += _batch(room, seed, str(bundle), preset, space, records)
+    complete = [record for record in records if record.state == TrialState.COMPLETE]
+    if not complete:
+        return None
+    best = max(complete, key=lambda record: (record.score or 0.0, -record.index))
+    return _train(room, seed, str(bundle), preset, best, folder)
+
+
+def _batch(
+    room: ExamRoom, seed: int, bundle: str, preset: Preset, space: SearchSpace, records: list[TrialRecord]
+) -> list[TrialRecord]:
+    first = len(records)
+    size = min(preset.batch_size, preset.n_trials - first)
+    suggestions = suggest_batch(records, first // preset.batch_size, size, seed, space)
+    thresholds = pruning_thresholds(records)
+    found = []
+    for index, settings in enumerate(suggestions, first):
+        task = _task(room, settings, trial_seed(seed, index), bundle, prune_below=thresholds)
+        result = evaluate_trial(task)
+        found.append(TrialRecord(index, settings, result.state, result.score, tuple(result.intermediate)))
+    return found
+
+
+def _train(
+    room: ExamRoom, seed: int, bundle: str, preset: Preset, best: TrialRecord, folder: Path
+) -> PolicyEnsemble | None:
+    n_steps = round(best.hyperparameters["n_steps"] * preset.final_steps_factor / preset.steps_factor)
+    fitted = []
+    for place in range(preset.n_final_seeds):
+        own = trial_seed(seed, FIRST_FINAL_INDEX + place)
+        task = _task(room, dict(best.hyperparameters), own, bundle, n_steps=n_steps)
+        member_task = MemberTask(task, str(folder / f"fit-{place}"))
+        fitted.append((member_task, fit_member(member_task)))
+    able = [pair for pair in fitted if pair[1].network is not None]
+    kept = sorted(able, key=lambda pair: -rank_value(pair[1].score))[: preset.ensemble_size]
+    refits = [
+        refit_member(with_steps(task, member.best_step, f"{task.progress_file}-refit"))
+        for task, member in kept
+    ]
+    networks = tuple(member.network for member in refits if member.network is not None)
+    return PolicyEnsemble(networks) if networks and len(networks) == len(kept) else None
+
+
+def _task(
+    room: ExamRoom,
+    settings: JSONDict,
+    seed: int,
+    bundle: str,
+    *,
+    n_steps: int | None = None,
+    prune_below: tuple[float, ...] = (),
+) -> TrialTask:
+    train, validation = room.split.train, room.split.validation
+    return TrialTask(
+        hyperparameters=settings,
+        seed=seed,
+        dataset=bundle,
+        train=(train.start, train.stop),
+        validation=(validation.start, validation.stop),
+        costs=room.costs,
+        bars_per_year=room.bars_per_year,
+        n_steps=n_steps,
+        prune_below=prune_below,
+    )

@@ -15,14 +15,14 @@ from patterns import services
 from patterns.forms import StartScanForm
 from patterns.models import Pattern, PatternScan, PatternSighting
 from trainingday.charts import Chart, Trace
-from trainingday.exceptions import StateConflict, TrainingDayError
+from trainingday.exceptions import TrainingDayError
 from trainingday.markets.models import Market, moment
+from trainingday.pages import PAGE_SIZE, asks_for, signed_in_user, status_of
 from trainingday.permissions import may_operate
 from trainingday.runs.models import RunState, Trigger
 from trainingday.runs.progress import read_progress
 from trainingday.typing import JSONDict
 
-PAGE_SIZE = 25
 SIGHTINGS_SHOWN = 200
 ROLLING_WINDOW = 30
 SORTS = {
@@ -48,9 +48,9 @@ def pattern_list(request: HttpRequest) -> HttpResponse:
         "markets": Market.objects.values_list("slug", flat=True),
         "newest_scan": scans.order_by("-pk").first(),
     }
-    htmx = getattr(request, "htmx", None)
-    is_part = bool(htmx) and not htmx.history_restore_request and htmx.target == "list"
-    return render(request, "patterns/_list.html" if is_part else "patterns/list.html", context)
+    return render(
+        request, "patterns/_list.html" if asks_for(request, "list") else "patterns/list.html", context
+    )
 
 
 def start(request: HttpRequest) -> HttpResponse:
@@ -64,10 +64,12 @@ def start(request: HttpRequest) -> HttpResponse:
         status = 422
         if form.is_valid():
             try:
-                run = services.request_scan(**form.cleaned_data, trigger=Trigger.USER, user=request.user)
+                run = services.request_scan(
+                    **form.cleaned_data, trigger=Trigger.USER, user=signed_in_user(request)
+                )
                 return redirect("patterns:scan", run.pk)
             except TrainingDayError as error:
-                status = 409 if isinstance(error, StateConflict) else 422
+                status = status_of(error)
                 form.add_error(None, str(error))
     return render(request, "patterns/start.html", {"form": form}, status=status)
 
@@ -77,7 +79,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     sightings = list(PatternSighting.objects.filter(pattern=pattern).order_by("bar_us"))
     context = {
         "pattern": pattern,
-        "records": [("train", pattern.discovery), ("validation", pattern.confirmation)],
+        "records": _records(pattern),
         "sightings": [(moment(row.bar_us), row) for row in sightings[::-1][:SIGHTINGS_SHOWN]],
         "n_sightings": len(sightings),
         "template_chart": template_chart(pattern.template),
@@ -118,6 +120,13 @@ def rolling_chart(sightings: Sequence[PatternSighting], base_rate: float | None)
     if base_rate is not None and len(known) >= ROLLING_WINDOW:
         traces.append(Trace("base rate", [x[0], x[-1]], [100 * base_rate] * 2, role="dim", dash="dot"))
     return Chart("Sighting", "Success rate [%]", traces, is_time=True)
+
+
+def _records(pattern: Pattern) -> list[tuple[str, str, JSONDict]]:
+    """Return (segment's colour, name, record) in the order of time; later bars only once there are any."""
+    rows = [("train", "train", pattern.discovery), ("validation", "validation", pattern.confirmation)]
+    later = pattern.tracking.get("since_confirmed")
+    return [*rows, ("later", "since confirmation", later)] if isinstance(later, dict) else rows
 
 
 def _filtered(rows: QuerySet[Pattern], chosen: dict[str, str]) -> QuerySet[Pattern]:

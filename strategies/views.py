@@ -18,15 +18,15 @@ from strategies.forms import ReasonForm, StartTournamentForm
 from strategies.ledger import exams_left_of, with_exams_left
 from strategies.models import Champion, Tournament
 from trainingday.charts import Chart, Trace
-from trainingday.exceptions import StateConflict, TrainingDayError
+from trainingday.exceptions import TrainingDayError
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_test_window
+from trainingday.pages import PAGE_SIZE, asks_for, signed_in_user, status_of
 from trainingday.permissions import may_administer, may_operate
 from trainingday.runs.models import RunState, Trigger
 from trainingday.runs.progress import read_progress
 from trainingday.typing import JSONDict
 
-PAGE_SIZE = 25
 MAX_NODES = 1500
 MAX_LOOKS = 100
 
@@ -44,9 +44,7 @@ def tournament_list(request: HttpRequest) -> HttpResponse:
         "states": RunState.choices,
         "markets": Market.objects.values_list("slug", flat=True),
     }
-    htmx = getattr(request, "htmx", None)
-    is_part = bool(htmx) and not htmx.history_restore_request and htmx.target == "list"
-    template = "strategies/_tournaments.html" if is_part else "strategies/tournaments.html"
+    template = "strategies/_tournaments.html" if asks_for(request, "list") else "strategies/tournaments.html"
     return render(request, template, context)
 
 
@@ -61,11 +59,11 @@ def start(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             try:
                 run = services.request_tournament(
-                    **form.cleaned_data, trigger=Trigger.USER, user=request.user
+                    **form.cleaned_data, trigger=Trigger.USER, user=signed_in_user(request)
                 )
                 return redirect("strategies:tournament", run.pk)
             except TrainingDayError as error:
-                status = 409 if isinstance(error, StateConflict) else 422
+                status = status_of(error)
                 form.add_error(None, str(error))
     return render(request, "strategies/start.html", {"form": form}, status=status)
 
@@ -128,7 +126,7 @@ def roll_back(request: HttpRequest, slug: str) -> HttpResponse:
         messages.error(request, "Nothing was changed: give a reason of 3 to 500 characters.")
         return redirect("strategies:champion", slug)
     try:
-        new = services.roll_back(shown, reason=form.cleaned_data["reason"], user=request.user)
+        new = services.roll_back(shown, reason=form.cleaned_data["reason"], user=signed_in_user(request))
         messages.success(request, f"Rolled back. Now: {new.strategy.label if new else 'no champion'}.")
     except TrainingDayError as error:
         messages.error(request, str(error))

@@ -79,7 +79,7 @@ def add_entrants(tournament: Tournament, count: int, generation: int = 0) -> lis
                 fitness=1.0 - i / 100,
                 sharpe_ratio=1.0,
                 rank=i + 1,
-            )  # fmt: skip
+            )
         )
     return rows
 

@@ -105,7 +105,7 @@ function strategyCell(label) {
   if (rest.length > 0) {
     const words = document.createElement("span");
     words.className = "dim small nowrap";
-    words.textContent = rest.join(" ").replaceAll("=", " ");
+    words.textContent = rest.join(", ").replaceAll("=", " ");
     node.append(document.createElement("br"), words);
   }
   return node;

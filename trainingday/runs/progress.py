@@ -146,9 +146,8 @@ def _lines(
         wanted &= Q(finished_at__isnull=True) | Q(finished_at__gte=since)
     fields = ["state", "stage", "progress", "reason", "trigger", "worker"]
     times = ["created_at", "started_at", "finished_at"]
-    return (
-        runs.filter(wanted)
-        .order_by()
-        .annotate(kind_name=Value(kind))
-        .values_list("kind_name", "pk", "market__slug", *fields, *times)
+    named = runs.filter(wanted).order_by().annotate(kind_name=Value(kind))
+    rows: QuerySet[Any, tuple[Any, ...]] = named.values_list(
+        "kind_name", "pk", "market__slug", *fields, *times
     )
+    return rows

@@ -200,4 +200,6 @@ def strategy(label: Any) -> SafeString:
         return SafeString(_undefined_or(display.UNDEFINED))
     if not rest:
         return format_html("{}", family)
-    return format_html('{}<br><span class="dim small nowrap">{}</span>', family, rest.replace("=", " "))
+    return format_html(
+        '{}<br><span class="dim small nowrap">{}</span>', family, rest.replace(" ", ", ").replace("=", " ")
+    )

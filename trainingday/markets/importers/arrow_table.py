@@ -8,6 +8,7 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from trainingday.exceptions import ImportRefused
+from trainingday.markets.importers.names import clean_label
 from trainingday.markets.importers.options import ImportLimits
 from trainingday.markets.importers.table import Table
 
@@ -62,7 +63,7 @@ def _table(kind: str, table: pa.Table) -> Table:
     table.validate(full=True)  # damaged offsets would crash later reads
     if table.num_rows == 0:
         raise ImportRefused("empty_file", "the file has no rows", status=400)
-    return Table(kind, tuple(table.column_names), tuple(map(_plain, table.columns)))
+    return Table(kind, tuple(map(clean_label, table.column_names)), tuple(map(_plain, table.columns)))
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

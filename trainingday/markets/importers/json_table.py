@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from trainingday.exceptions import ImportRefused
+from trainingday.markets.importers.names import clean_label
 from trainingday.markets.importers.options import ImportLimits
 from trainingday.markets.importers.table import Table
 
@@ -28,7 +29,7 @@ def read_json_table(data: bytes, limits: ImportLimits) -> Table:
     except UnicodeDecodeError as error:
         raise ImportRefused("not_utf8", "the file is not UTF-8; save it as UTF-8", status=400) from error
     except (ValueError, RecursionError) as error:
-        reason = str(error)[:100]
+        reason = clean_label(str(error))
         raise ImportRefused(
             "malformed_json", f"the file is not readable JSON: {reason}", status=400
         ) from error
@@ -61,6 +62,7 @@ def read_json_table(data: bytes, limits: ImportLimits) -> Table:
         raise ImportRefused(
             "malformed_json", "the JSON holds a broken character (lone surrogate)", status=400
         ) from error
+    names = tuple(map(clean_label, names)) if names else None
     return Table("json", names, tuple(pa.chunked_array([column]) for column in cells))
 
 

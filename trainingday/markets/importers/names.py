@@ -55,6 +55,11 @@ def key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", without_number)
 
 
+def clean_label(name: str) -> str:
+    """Return a column name fit for a message or a page: without line ends and other control characters."""
+    return "".join(character if character.isprintable() else " " for character in name).strip()[:80]
+
+
 def find_role(names: dict[str, int], role: str) -> int | None:
     """Return the column that plays a role, by the first alias present; `names` maps keys to columns."""
     return next((names[alias] for alias in ALIASES[role] if alias in names), None)

@@ -229,13 +229,17 @@ def _bars(
     plan: ColumnPlan,
     options: ImportOptions,
 ) -> Bars:
-    rows = series.rows
+    rows: Any = series.rows
+    if rows.size == stamps.micros.size and series.order == "ascending":
+        rows = slice(None)  # every row is used as it stands: no copies
     micros = stamps.micros[rows]
     if options.stamp == "close" or plan.close_time:
         micros = micros - series.interval * MICROSECONDS
     open_, high, low, close = (prices[name][rows] for name in ("open", "high", "low", "close"))
-    if rows.size < 2:
-        raise ImportRefused("too_few_rows", f"a market needs at least 2 bars, the file has {rows.size}")
+    if series.rows.size < 2:
+        raise ImportRefused(
+            "too_few_rows", f"a market needs at least 2 bars, the file has {series.rows.size}"
+        )
     if all(bool(np.all(column == open_[0])) for column in (open_, high, low, close)):
         raise ImportRefused("constant_price", f"every price in the file is {open_[0]:g}")
     return Bars.create(micros, open_, high, low, close, volume.values[rows])

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from trainingday.exceptions import ImportRefused
-from trainingday.markets.importers.names import count_prices, looks_numeric
+from trainingday.markets.importers.names import clean_label, count_prices, looks_numeric
 from trainingday.markets.importers.options import ImportLimits, ImportOptions
 from trainingday.typing import IntArray
 
@@ -160,7 +160,7 @@ def _layout(data: bytes, options: ImportOptions, limits: ImportLimits) -> _Layou
 
 def _names(fields: list[str]) -> tuple[str, ...]:
     """Return the header's names; `#time` is a time."""
-    return tuple(field.strip().lstrip("#").strip() for field in fields)
+    return tuple(clean_label(field.strip().lstrip("#")) for field in fields)
 
 
 def _sniff(lines: list[str]) -> str:
@@ -217,7 +217,8 @@ def _read_plain(data: bytes, layout: _Layout) -> Table:
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return Table("text", layout.names, (), layout.delimiter, layout.preamble)
-        raise ImportRefused("malformed_csv", f"the table cannot be read: {error}", status=400) from error
+        reason = clean_label(str(error))
+        raise ImportRefused("malformed_csv", f"the table cannot be read: {reason}", status=400) from error
     numbers = None
     if ragged:
         bad = np.array([row for row, _ in ragged], dtype=np.int64)

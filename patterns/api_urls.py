@@ -1,3 +1,9 @@
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from patterns import api
+
+router = SimpleRouter()
+router.register("pattern-scans", api.PatternScanViewSet, basename="api-pattern-scan")
+router.register("patterns", api.PatternViewSet, basename="api-pattern")
+router.register("sightings", api.PatternSightingViewSet, basename="api-sighting")
+urlpatterns = router.urls

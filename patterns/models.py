@@ -20,7 +20,10 @@ class PatternScan(Run):
     n_found = models.PositiveIntegerField(null=True, blank=True)
     n_confirmed = models.PositiveIntegerField(null=True, blank=True)
     n_new = models.PositiveIntegerField(null=True, blank=True, help_text="Confirmed here for the first time.")
-    recognition = models.JSONField(default=dict, blank=True)
+    n_retired = models.PositiveIntegerField(null=True, blank=True, help_text="Retired here by rule.")
+    recognition = models.JSONField(
+        default=dict, blank=True, help_text="Of all patterns known to the market once the scan had ended."
+    )
 
     class Meta(Run.Meta):
         db_table = "pattern_scans"
@@ -30,6 +33,8 @@ class Pattern(models.Model):
     """A word of a market's path that was followed by returns unlike the base rate's.
 
     The same pattern found again is the same row: `key` names window, word, regimes, horizon, direction.
+    Until it is confirmed each scan that finds it renews its definition and evidence; from then on both
+    stay as they were confirmed, and only what came later is added.
     """
 
     class State(models.TextChoices):
@@ -50,11 +55,31 @@ class Pattern(models.Model):
     state_reason = models.TextField(blank=True, default="")
     found_by = models.ForeignKey(PatternScan, on_delete=models.PROTECT, related_name="patterns_found")
     last_scan = models.ForeignKey(PatternScan, on_delete=models.PROTECT, related_name="patterns_seen")
+    confirmed_by = models.ForeignKey(
+        PatternScan, on_delete=models.PROTECT, null=True, blank=True, related_name="patterns_confirmed"
+    )
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    success_threshold = models.FloatField(
+        default=0.0, help_text="A sighting succeeds if its return after costs is above this fraction."
+    )
+    # Times of bars, microseconds UTC. Sightings begin at `later_from_us`, which mining never saw; from
+    # `judged_from_us` on not even the confirmation has seen them.
+    later_from_us = models.BigIntegerField(default=0)
+    judged_from_us = models.BigIntegerField(default=0)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    retired_until_us = models.BigIntegerField(
+        null=True, blank=True, help_text="Last bar that the retirement rule had read; empty if by hand."
+    )
     # Each dict holds what patterns.discovery measured: n, success_rate, its Wilson interval, base_rate,
     # average_return (after costs), t, p_value, q_value.
     discovery = models.JSONField(default=dict)
     confirmation = models.JSONField(default=dict, blank=True)
+    tracking = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Records over all later bars (`since_found`) and those after confirmation "
+        "(`since_confirmed`), and the `decay` against train; sealed test bars are in none of them.",
+    )
     success_rate = models.FloatField(
         null=True, help_text="On the newest segment judged: validation once confirmed, else train."
     )
@@ -71,6 +96,41 @@ class Pattern(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class PatternFinding(models.Model):
+    """What one scan measured of one pattern that it found: the pattern's history."""
+
+    pattern = models.ForeignKey(Pattern, on_delete=models.CASCADE, related_name="findings")
+    scan = models.ForeignKey(PatternScan, on_delete=models.CASCADE, related_name="findings")
+    is_confirmed = models.BooleanField()
+    discovery = models.JSONField()
+    confirmation = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["scan", "pattern"]
+        constraints = [
+            models.UniqueConstraint(fields=["pattern", "scan"], name="patterns_one_finding_per_scan")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pattern_id} by scan-{self.scan_id}"
+
+
+class PatternSet(models.Model):
+    """A frozen set of patterns that a strategy trades, named by the sha256 of its definition."""
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="pattern_sets")
+    sha256 = models.CharField(max_length=64, unique=True)
+    definition = models.JSONField(help_text="What `patterns.services.positions_of_set` reads.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["market", "-pk"]
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
 
 
 class PatternSighting(models.Model):

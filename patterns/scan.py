@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import cast
 
 from django.db.models.functions import Now
 
+from patterns import book
 from patterns.discovery.confirm import Confirmation, confirm
-from patterns.discovery.features import Features
-from patterns.discovery.mining import MiningResult, PatternCandidate, mine
-from patterns.discovery.options import MiningOptions, Segments
-from patterns.discovery.sightings import Sightings, find_sightings
-from patterns.discovery.template import template
-from patterns.discovery.tracking import recognition
-from patterns.models import Pattern, PatternScan, PatternSighting
+from patterns.discovery.mining import MiningResult, mine
+from patterns.discovery.options import MiningOptions, Progress, Segments
+from patterns.discovery.tracking import Record, recognition
+from patterns.models import PatternScan
+from patterns.options import scan_options
+from patterns.tracking import Later, Readable
 from trainingday.bars import Bars
 from trainingday.markets.queries import query_bars
 from trainingday.markets.services import current_test_window
@@ -22,7 +23,28 @@ from trainingday.markets.splits import Split, plan_split
 from trainingday.runs.context import RunContext
 from trainingday.runs.models import RunState
 
-MINING_SHARE = 0.8
+# Shares of a scan that are done after mining, confirming and describing what was found.
+MINED, CONFIRMED, DESCRIBED = 0.6, 0.75, 0.85
+
+
+@dataclass(frozen=True)
+class _Result:
+    mined: MiningResult
+    confirmations: Sequence[Confirmation]
+    n_new: int
+    n_retired: int
+    records: Sequence[Record]
+
+    @property
+    def n_confirmed(self) -> int:
+        return sum(each.is_confirmed for each in self.confirmations)
+
+    def sentence(self) -> str:
+        counted = (
+            f"{self.mined.candidates_tested:,} candidates tested, {len(self.mined.found)} found, "
+            f"{self.n_confirmed} confirmed on later bars, {self.n_new} of them new, {self.n_retired} retired."
+        )
+        return " ".join([counted, *([self.mined.reason] if self.mined.reason else []), *self.mined.notes])
 
 
 def execute(context: RunContext) -> str:
@@ -35,103 +57,77 @@ def execute(context: RunContext) -> str:
     return run_scan(context, scan, bars, split, span=(0.0, 1.0))
 
 
-def run_scan(context: RunContext, scan: PatternScan, bars: Bars, split: Split, *, span: tuple[float, float]) -> str:
-    """Mine, confirm and store; as part of a session the scan's row is written under the session's fence.
+def run_scan(
+    context: RunContext, scan: PatternScan, bars: Bars, split: Split, *, span: tuple[float, float]
+) -> str:
+    """Mine, confirm, follow and store; as part of a session the scan's row is written under the session's fence.
 
-    Test bars are cut off before anything is computed. The same bars give the same rows, so a repeated
-    attempt changes nothing.
+    Test bars are cut off before anything is computed. Everything is stored in one transaction, so that
+    an attempt that died has stored nothing, and one that died later is not repeated.
     """
-    market = scan.market
-    options = MiningOptions(cost_per_side=market.fee + market.slippage)
-    seen = bars[: split.validation.stop]
-    features = Features(seen)
-
-    def report(share: float, what: str) -> None:
-        done = span[0] + (span[1] - span[0]) * share * MINING_SHARE
-        context.tick(done, {"detail": f"patterns: {what}"})
-
-    mined = mine(seen, Segments(split.train), options, report, features=features)
-    confirmations = confirm(mined.found, seen, split.validation, options, features=features)
-    reason = _sentence(mined, confirmations)
+    if scan.n_tested is not None:
+        return scan.reason
+    options = scan_options(scan)
+    readable = Readable.of(bars, split)
+    report = _reporter(context, span)
+    seen = readable.before.bars
+    mined = mine(seen, Segments(split.train), options, _within(report, 0, MINED), features=readable.before)
+    confirmations = confirm(
+        mined.found,
+        seen,
+        split.validation,
+        options,
+        _within(report, MINED, CONFIRMED),
+        features=readable.before,
+    )
+    known = book.known_patterns(scan.market)
+    found = book.describe(
+        scan,
+        known,
+        mined.found,
+        confirmations,
+        readable,
+        split,
+        options,
+        _within(report, CONFIRMED, DESCRIBED),
+    )
+    rows = list({**known, **{row.key: row for row in found}}.values())
+    followed = book.follow_all(rows, readable, options, _within(report, DESCRIBED, 1))
     with context.transaction():
-        n_new = sum(
-            _store(scan, seen, split, candidate, confirmation, features, options)
-            for candidate, confirmation in zip(mined.found, confirmations, strict=True)
-        )
-        _finish(scan, mined, confirmations, n_new, reason)
-        context.add_event("note", {"text": reason})
-    return reason
+        n_new, n_retired = book.store(scan, rows, found, followed, mined.found, confirmations, readable)
+        result = _Result(mined, confirmations, n_new, n_retired, _out_of_sample(followed, options))
+        _finish(scan, result)
+        context.add_event("note", {"text": scan.reason})
+    return scan.reason
 
 
-def _store(
-    scan: PatternScan,
-    bars: Bars,
-    split: Split,
-    candidate: PatternCandidate,
-    confirmation: Confirmation,
-    features: Features,
-    options: MiningOptions,
-) -> bool:
-    """Store one pattern with its sightings on validation; True if it is confirmed for the first time."""
-    found = candidate.pattern
-    pattern = Pattern.objects.filter(market=scan.market, key=found.id).first() or Pattern(
-        market=scan.market, key=found.id, found_by=scan
-    )
-    is_new = confirmation.is_confirmed and pattern.confirmed_at is None
-    judged = confirmation.record if confirmation.record.n_known else candidate.record
-    drawn = template(bars, found, split.train, features=features)
-    pattern.window, pattern.word, pattern.horizon = found.shape.window, found.letters, found.horizon
-    pattern.volatility_regime, pattern.volume_regime = found.volatility_name, found.volume_name
-    pattern.direction, pattern.definition = found.direction, found.as_dict()
-    pattern.last_scan = scan
-    pattern.discovery, pattern.confirmation = candidate.as_dict(), confirmation.as_dict()
-    pattern.success_rate, pattern.average_return = judged.success_rate, judged.mean_net_return
-    pattern.n_occurrences, pattern.q_value = candidate.record.n_known, candidate.q_value
-    pattern.template = drawn.as_dict() if drawn else {}
-    if pattern.state != Pattern.State.RETIRED:
-        pattern.state = Pattern.State.CONFIRMED if confirmation.is_confirmed else Pattern.State.CANDIDATE
-        pattern.state_reason = confirmation.reason or "significant on validation and paid after costs"
-    if is_new:
-        pattern.confirmed_at = Now()  # type: ignore[assignment]  # the database's clock
-    pattern.save()
-    _store_sightings(pattern, bars, find_sightings(bars, found, split.validation, options, features=features))
-    return is_new
+def _reporter(context: RunContext, span: tuple[float, float]) -> Progress:
+    def report(share: float, what: str) -> None:
+        context.tick(span[0] + (span[1] - span[0]) * share, {"detail": f"patterns: {what}"})
+
+    return report
 
 
-def _store_sightings(pattern: Pattern, bars: Bars, seen: Sightings) -> None:
-    rows = [
-        PatternSighting(
-            pattern=pattern,
-            bar_us=int(bars.timestamps[seen.decision_bar[index]]),
-            forward_return=float(seen.net_return[index]) if seen.is_known[index] else None,
-            is_success=bool(seen.is_success[index]) if seen.is_known[index] else None,
-        )
-        for index in range(len(seen))
+def _within(report: Progress, low: float, high: float) -> Progress:
+    return lambda share, what: report(low + (high - low) * share, what)
+
+
+def _out_of_sample(followed: dict[str, Later], options: MiningOptions) -> list[Record]:
+    """Return every known pattern's record since it was found; too few sightings recognise nothing."""
+    records = [later.since_found for later in followed.values() if later.since_found is not None]
+    return [
+        record if record.n_known >= options.min_sightings else replace(record, success_rate=None)
+        for record in records
     ]
-    PatternSighting.objects.bulk_create(
-        rows,
-        update_conflicts=True,
-        unique_fields=["pattern", "bar_us"],
-        update_fields=["forward_return", "is_success"],
-    )
 
 
-def _finish(
-    scan: PatternScan, mined: MiningResult, confirmations: list[Confirmation], n_new: int, reason: str
-) -> None:
-    scan.n_tested, scan.n_found = mined.candidates_tested, len(mined.found)
-    scan.n_confirmed, scan.n_new = sum(each.is_confirmed for each in confirmations), n_new
-    scan.recognition = asdict(recognition([each.record for each in confirmations if each.is_confirmed]))
-    fields = ["n_tested", "n_found", "n_confirmed", "n_new", "recognition"]
+def _finish(scan: PatternScan, result: _Result) -> None:
+    scan.n_tested, scan.n_found = result.mined.candidates_tested, len(result.mined.found)
+    scan.n_confirmed, scan.n_new, scan.n_retired = result.n_confirmed, result.n_new, result.n_retired
+    scan.recognition = asdict(recognition(result.records))
+    scan.reason = result.sentence()
+    fields = ["n_tested", "n_found", "n_confirmed", "n_new", "n_retired", "recognition", "reason"]
     if scan.is_part:
-        scan.state, scan.reason, scan.progress, scan.finished_at = RunState.SUCCEEDED, reason, 1.0, Now()  # type: ignore[assignment]
-        fields += ["state", "reason", "progress", "finished_at"]
+        scan.state, scan.progress, scan.finished_at = RunState.SUCCEEDED, 1.0, Now()
+        fields += ["state", "progress", "finished_at"]
     scan.save(update_fields=fields)
-
-
-def _sentence(mined: MiningResult, confirmations: list[Confirmation]) -> str:
-    n_confirmed = sum(each.is_confirmed for each in confirmations)
-    counted = f"{mined.candidates_tested:,} candidates tested, {len(mined.found)} found, {n_confirmed} confirmed"
-    return f"{counted}. {mined.reason}" if mined.reason else f"{counted} on later bars."
-
-

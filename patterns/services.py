@@ -1,14 +1,35 @@
-"""Starts pattern scans."""
+"""Starts pattern scans, retires patterns, and freezes what is confirmed into a set that can be traded."""
 
 from __future__ import annotations
 
-from django.contrib.auth.models import User
+import hashlib
+from collections.abc import Sequence
 
-from patterns.models import PatternScan
-from trainingday.exceptions import NotFound
-from trainingday.markets.models import Dataset, Market
+import numpy as np
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+
+from patterns import queries
+from patterns.discovery.pattern import Pattern as Definition
+from patterns.discovery.positions import pattern_positions
+from patterns.models import Pattern, PatternScan, PatternSet
+from patterns.options import DEFAULT_WINDOWS, scan_configuration
+from trainingday.artifacts import canonical_json
+from trainingday.bars import Bars
+from trainingday.exceptions import InvalidArgument, StateConflict
+from trainingday.markets.models import Market
+from trainingday.markets.queries import query_latest_dataset
+from trainingday.markets.splits import plan_split
+from trainingday.permissions import may_administer
 from trainingday.runs.models import Run, TrainingSchedule, Trigger
 from trainingday.runs.services import new_seed, request_run
+from trainingday.typing import FloatArray, JSONDict
+
+MAX_SEED = 2**32 - 1
+REASON_LENGTH = (3, 500)
+SET_FORMAT = "trainingday-patterns-1"
 
 
 def request_scan(
@@ -17,26 +38,36 @@ def request_scan(
     trigger: Trigger,
     user: User | None = None,
     seed: int | None = None,
+    windows: Sequence[int] = DEFAULT_WINDOWS,
+    success_threshold: float = 0.0,
     idempotency_key: str = "",
 ) -> PatternScan:
     """Queue a scan of the market's newest dataset.
+
+    A scan draws nothing at random; its seed is recorded as every run's is.
 
     Raises
     ------
     NotFound
         If the market has no dataset.
+    NotEnoughBars
+        If the dataset is too short to split.
+    InvalidArgument
+        If the seed, a window or the threshold is out of range.
     StateConflict
         If a scan of the market is active.
     """
-    dataset = Dataset.objects.filter(market=market).order_by("-version").first()
-    if dataset is None:
-        raise NotFound(f"{market.slug} has no bars yet: load a file first")
+    if seed is not None and not 0 <= seed <= MAX_SEED:
+        raise InvalidArgument(f"seed should be 0..{MAX_SEED}, is {seed}")
+    dataset = query_latest_dataset(market)
+    plan_split(dataset.n_rows, np.arange(dataset.n_rows))
     scan = PatternScan(
         market=market,
         dataset=dataset,
         trigger=trigger,
         requested_by=user,
         seed=new_seed() if seed is None else seed,
+        configuration=scan_configuration(market, windows=windows, success_threshold=success_threshold),
         idempotency_key=idempotency_key,
     )
     return request_run(scan)
@@ -44,3 +75,72 @@ def request_scan(
 
 def start_scheduled_scan(schedule: TrainingSchedule, trigger: Trigger) -> Run:
     return request_scan(schedule.market, trigger=trigger)
+
+
+def retire_pattern(pattern: Pattern, *, reason: str, user: User) -> Pattern:
+    """Retire a pattern by hand: it stays known and followed, but enters no set any more.
+
+    Raises
+    ------
+    PermissionDenied
+        If the user is no admin.
+    InvalidArgument
+        If the reason is no 3..500 characters.
+    StateConflict
+        If the pattern is retired already.
+    """
+    if not may_administer(user):
+        raise PermissionDenied("only an admin may retire a pattern by hand")
+    text = reason.strip()
+    if not REASON_LENGTH[0] <= len(text) <= REASON_LENGTH[1]:
+        raise InvalidArgument(
+            f"reason should be {REASON_LENGTH[0]}..{REASON_LENGTH[1]} characters, is {len(text)}"
+        )
+    with transaction.atomic():
+        row = Pattern.objects.select_for_update().get(pk=pattern.pk)
+        if row.state == Pattern.State.RETIRED:
+            raise StateConflict(f"{row.key} is retired already: {row.state_reason}")
+        row.state = Pattern.State.RETIRED
+        row.state_reason = f"Retired by {user.get_username()}: {text}"
+        row.retired_at, row.retired_until_us = timezone.now(), None
+        row.save(update_fields=["state", "state_reason", "retired_at", "retired_until_us", "updated_at"])
+    return row
+
+
+def freeze_confirmed_set(market: Market) -> tuple[JSONDict, str]:
+    """Store the market's confirmed patterns as a set; return its definition and its sha256.
+
+    The same patterns give the same set. What was retired on bars that have become the sealed test
+    window since then still belongs to it: leaving it out would choose by test.
+
+    Raises
+    ------
+    StateConflict
+        If the market has no confirmed pattern.
+    """
+    rows = queries.query_tradable_patterns(market)
+    if not rows:
+        raise StateConflict(f"{market.slug} has no confirmed pattern: nothing can be traded")
+    patterns = sorted((row.definition for row in rows), key=lambda each: str(each["id"]))
+    definition: JSONDict = {"format": SET_FORMAT, "patterns": patterns}
+    sha256 = set_fingerprint(definition)
+    PatternSet.objects.get_or_create(sha256=sha256, defaults={"market": market, "definition": definition})
+    return definition, sha256
+
+
+def set_fingerprint(definition: JSONDict) -> str:
+    """Return the sha256 that names a set."""
+    return hashlib.sha256(canonical_json(definition)).hexdigest()
+
+
+def positions_of_set(definition: JSONDict, bars: Bars) -> FloatArray:
+    """Return the target positions of a frozen set, shape (n_bars,), each decided from bars up to its own.
+
+    Raises
+    ------
+    InvalidArgument
+        If the definition has another format.
+    """
+    if definition.get("format") != SET_FORMAT:
+        raise InvalidArgument(f"format should be {SET_FORMAT}, is {definition.get('format')}")
+    return pattern_positions(bars, [Definition.from_dict(each) for each in definition["patterns"]])

@@ -1,0 +1,141 @@
+"""The API of patterns, their scans and their sightings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from patterns import queries, services
+from patterns.models import Pattern, PatternScan, PatternSighting
+from patterns.serializers import (
+    BacktestSerializer,
+    PatternDetailSerializer,
+    PatternScanSerializer,
+    PatternSerializer,
+    PatternSightingSerializer,
+    RetireSerializer,
+    StartScanSerializer,
+)
+from trainingday.markets.queries import query_market
+from trainingday.permissions import ReadOrAdminister
+from trainingday.runs.models import Trigger
+
+MAX_KEY_LENGTH = 100
+DIGITS = "[0-9]{1,18}"
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
+)
+
+
+class PatternScanViewSet(
+    mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[PatternScan]
+):
+    queryset = queries.query_scans()
+    filterset_fields = ["state", "market__slug", "is_part"]
+    ordering_fields = ["created_at", "n_tested", "n_found", "n_confirmed", "n_new"]
+    lookup_value_regex = DIGITS
+
+    def get_serializer_class(self) -> Any:
+        return StartScanSerializer if self.action == "create" else PatternScanSerializer
+
+    @extend_schema(
+        request=StartScanSerializer, responses={202: PatternScanSerializer}, parameters=[IDEMPOTENCY]
+    )
+    def create(self, request: Request) -> Response:
+        """Start a scan; 202 with its run's address, 200 if the Idempotency-Key has started it already."""
+        fields = StartScanSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        given = dict(fields.validated_data)
+        key = _idempotency_key(request)
+        user = request.user if isinstance(request.user, User) else None
+        known = bool(key) and PatternScan.objects.filter(requested_by=user, idempotency_key=key).exists()
+        scan = services.request_scan(
+            query_market(given.pop("market")), trigger=Trigger.API, user=user, idempotency_key=key, **given
+        )
+        return Response(
+            PatternScanSerializer(scan).data,
+            status=status.HTTP_200_OK if known else status.HTTP_202_ACCEPTED,
+            headers={"Location": f"/api/v1/runs/{scan.public_id}/"},
+        )
+
+
+class PatternFilter(filters.FilterSet):
+    horizon = filters.NumberFilter(min_value=1, max_value=10_000)
+    window = filters.NumberFilter(min_value=1, max_value=10_000)
+    min_success = filters.NumberFilter(
+        field_name="success_rate", lookup_expr="gte", min_value=0, max_value=1, label="Least success rate"
+    )
+
+    class Meta:
+        model = Pattern
+        fields = ["market__slug", "state", "direction", "found_by", "last_scan"]
+
+
+class PatternViewSet(viewsets.ReadOnlyModelViewSet[Pattern]):
+    queryset = queries.query_patterns()
+    filterset_class = PatternFilter
+    ordering_fields = [
+        "created_at", "success_rate", "average_return", "q_value", "n_occurrences", "horizon", "confirmed_at",
+    ]  # fmt: skip
+    lookup_value_regex = DIGITS
+
+    def get_serializer_class(self) -> Any:
+        return PatternDetailSerializer if self.action == "retrieve" else PatternSerializer
+
+    def get_permissions(self) -> Any:
+        return [ReadOrAdminister()] if self.action == "retire" else super().get_permissions()
+
+    @extend_schema(request=RetireSerializer, responses=PatternDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def retire(self, request: Request, pk: str | None = None) -> Response:
+        """Retire the pattern by hand; admins only, audited."""
+        fields = RetireSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        assert isinstance(request.user, User)  # the permission class has refused everyone else
+        reason = str(fields.validated_data["reason"])
+        retired = services.retire_pattern(self.get_object(), reason=reason, user=request.user)
+        return Response(PatternDetailSerializer(retired).data)
+
+    @extend_schema(responses=BacktestSerializer)
+    @action(detail=True, methods=["get"])
+    def backtest(self, request: Request, pk: str | None = None) -> Response:
+        """Trade the pattern alone on train, validation and the bars after the sealed test window."""
+        _refuse_parameters(request)
+        return Response(BacktestSerializer(queries.backtest(self.get_object())).data)
+
+
+class PatternSightingViewSet(
+    mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[PatternSighting]
+):
+    queryset = queries.query_sightings()
+    serializer_class = PatternSightingSerializer
+    filterset_fields = {
+        "pattern": ["exact"],
+        "pattern__market__slug": ["exact"],
+        "is_success": ["exact", "isnull"],
+    }
+    ordering_fields = ["bar_us", "forward_return"]
+    lookup_value_regex = DIGITS
+
+
+def _refuse_parameters(request: Request) -> None:
+    unknown = sorted(set(request.query_params) - {"format"})
+    if unknown:
+        raise ValidationError({name: ["Unknown parameter."] for name in unknown})
+
+
+def _idempotency_key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        raise ValidationError(
+            {"Idempotency-Key": [f"At most {MAX_KEY_LENGTH} printable characters are allowed."]}
+        )
+    return key

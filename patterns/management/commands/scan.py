@@ -1,0 +1,116 @@
+"""Runs a pattern scan in the foreground, with progress, and prints what it tested, found and confirmed."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any, cast
+
+from django.core.management.base import BaseCommand
+from rich.console import Console
+from rich.table import Table
+
+from patterns.models import Pattern, PatternScan
+from patterns.options import DEFAULT_WINDOWS
+from patterns.services import request_scan
+from trainingday.exceptions import TrainingDayError
+from trainingday.markets.queries import query_market
+from trainingday.runs.foreground import run_in_foreground
+from trainingday.runs.models import RunState, Trigger
+from trainingday.typing import JSONDict
+
+N_LINES = 20
+COLUMNS = (
+    "Pattern",
+    "State",
+    "Train [%]",
+    "n",
+    "Validation [%]",
+    "n",
+    "95 % interval",
+    "Base [%]",
+    "Return [%]",
+    "q",
+)
+
+
+class Command(BaseCommand):
+    help = "Search a market's bars for patterns: mined on train, confirmed on validation, never on test."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--market", required=True, help="for example SP500-1d")
+        parser.add_argument("--seed", type=int, help="recorded with the run; a scan draws nothing at random")
+        parser.add_argument(
+            "--window",
+            type=int,
+            action="append",
+            dest="windows",
+            help="bars of a shape, a multiple of 5; may be repeated; default 50",
+        )
+        parser.add_argument(
+            "--threshold", type=float, default=0.0, help="return after costs that counts as success, fraction"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        console = Console()
+        try:
+            scan = request_scan(
+                query_market(options["market"]),
+                trigger=Trigger.COMMAND,
+                seed=options["seed"],
+                windows=options["windows"] or DEFAULT_WINDOWS,
+                success_threshold=options["threshold"],
+            )
+        except TrainingDayError as error:
+            self.stderr.write(" ".join(str(error).split()))
+            sys.exit(2)
+        finished = cast(PatternScan, run_in_foreground(scan, console))
+        _print(finished, console)
+        if finished.state != RunState.SUCCEEDED:
+            sys.exit(1)
+
+
+def _print(scan: PatternScan, console: Console) -> None:
+    found = Pattern.objects.filter(last_scan=scan).order_by("-state", "q_value", "pk")
+    confirmed = [row for row in found if row.state == Pattern.State.CONFIRMED]
+    lines = [*confirmed, *(row for row in found if row.state != Pattern.State.CONFIRMED)][:N_LINES]
+    if lines:
+        table = Table(title=f"{scan.public_id}, seed {scan.seed}: success after costs, the best {len(lines)}")
+        for index, column in enumerate(COLUMNS):
+            table.add_column(column, justify="left" if index < 2 else "right", no_wrap=index == 0)
+        for row in lines:
+            table.add_row(*_cells(row))
+        console.print(table)
+    if scan.recognition:
+        console.print(_recognition(scan.recognition), markup=False)
+    console.print(f"{scan.state}: {scan.reason}", markup=False)
+
+
+def _cells(row: Pattern) -> list[str]:
+    train, later = row.discovery, row.confirmation
+    interval = f"{_percent(later.get('success_low'))} to {_percent(later.get('success_high'))}"
+    return [
+        row.key,
+        row.state,
+        _percent(train.get("success_rate")),
+        str(train.get("n_known", 0)),
+        _percent(later.get("success_rate")),
+        str(later.get("n_known", 0)),
+        interval,
+        _percent(later.get("base_rate")),
+        _percent(later.get("mean_net_return"), 3),
+        "–" if row.q_value is None else f"{row.q_value:.2g}",
+    ]
+
+
+def _recognition(measured: JSONDict) -> str:
+    return (
+        f"recognition {_percent(measured['score'])} % ({measured['n_recognised']} of max(100, "
+        f"{measured['n_known']}) above 60 % out of sample); accuracy {_percent(measured['accuracy'])} % "
+        f"({_percent(measured['accuracy_low'])} to {_percent(measured['accuracy_high'])}), "
+        f"base rate {_percent(measured['base_rate'])} %"
+    )
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{100 * value:.{digits}f}"

@@ -29,7 +29,8 @@ class RunListView(APIView):
     @extend_schema(responses=RunSerializer(many=True))
     def get(self, request: Request) -> Response:
         refuse_unknown_parameters(request, self)
-        return Response(RunSerializer(queries.active_runs(), many=True).data)
+        runs: Any = queries.active_runs()
+        return Response(RunSerializer(runs, many=True).data)
 
 
 class RunView(APIView):
@@ -80,4 +81,5 @@ class WorkerListView(APIView):
     @extend_schema(responses=WorkerSerializer(many=True))
     def get(self, request: Request) -> Response:
         refuse_unknown_parameters(request, self)
-        return Response(WorkerSerializer(queries.worker_health(), many=True).data)
+        workers: Any = queries.worker_health()
+        return Response(WorkerSerializer(workers, many=True).data)

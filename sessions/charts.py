@@ -11,6 +11,7 @@ from trainingday.display import is_defined, significant
 from trainingday.typing import JSONDict
 
 SYMBOLS = {"complete": "circle", "pruned": "x-thin-open", "failed": "cross-thin-open"}
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 VALIDATION_AXIS = "Validation Sharpe ratio, annualised"
 
 
@@ -55,8 +56,9 @@ def curve_chart(points: Iterable[JSONDict]) -> Chart:
             [x for x, _ in line],
             [y if is_defined(y) else None for _, y in line],
             mode="lines+markers",
-            role=f"family-{number % 8 + 1}",
-            symbol="circle",
+            # The colour says "validation", as everywhere; the dashes tell the seeds apart.
+            role="dim" if name.startswith("baseline") else "validation",
+            dash=DASHES[number % len(DASHES)],
         )
         for number, (name, line) in enumerate(lines.items())
     ]

@@ -140,6 +140,6 @@ def generations_chart(history: list[JSONDict]) -> Chart:
     best = Trace("best", x, [row.get("best") for row in rows], mode="lines+markers")
     median = Trace("median", x, [row.get("median") for row in rows], role="dim", mode="lines+markers")
     spread = Trace(
-        "diversity (0 to 1)", x, [row.get("diversity") for row in rows], role="family-6", dash="dot"
+        "diversity (0 to 1)", x, [row.get("diversity") for row in rows], role="family-1", dash="dot"
     )
     return Chart("Generation", "Fitness on validation", [best, median, spread])

@@ -6,6 +6,7 @@ import { duration } from "./live.js";
 const root = document.querySelector("[data-live-run]");
 const find = (selector) => root.querySelector(selector);
 const figure = (name) => find(`[data-live-chart="${name}"]`);
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 const TONES = { complete: "good", pruned: "dim", failed: "bad", waiting: "wait" };
 
 const number = (value, digits) =>
@@ -90,7 +91,7 @@ function plotCurve(point) {
   const name = point.part ? `${point.part}, ${seed}` : seed;
   let trace = spec.traces.find((other) => other.name === name);
   if (!trace) {
-    trace = { name, x: [], y: [], role: `family-${(spec.traces.length % 8) + 1}`, mode: "lines+markers", dash: "solid", symbol: "circle" };
+    trace = { name, x: [], y: [], role: name.startsWith("baseline") ? "dim" : "validation", mode: "lines+markers", dash: DASHES[spec.traces.length % DASHES.length], symbol: "circle" };
     spec.traces.push(trace);
   }
   setPoint(trace, point.step, point.validation_sharpe ?? null);

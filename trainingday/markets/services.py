@@ -54,12 +54,9 @@ def get_or_create_market(
 ) -> tuple[Market, bool]:
     """Return the market of a series and whether it is new; checks the fields of a new one."""
     symbol, venue = _clean_name("symbol", symbol), _clean_name("venue", venue)
-    market = Market.objects.filter(symbol=symbol, venue=venue, interval=interval).first()
-    if market is not None:
-        return market, False
-    market = Market(symbol=symbol, venue=venue, interval=interval, calendar=calendar, **fields)
-    market.save()
-    return market, True
+    return Market.objects.get_or_create(
+        symbol=symbol, venue=venue, interval=interval, defaults={"calendar": calendar, **fields}
+    )
 
 
 def load_bars(

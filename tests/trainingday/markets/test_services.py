@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -194,3 +195,14 @@ def test_stored_bars_equal_the_loaded_ones(market):
     for name in bars.__dataclass_fields__:
         assert np.array_equal(getattr(stored, name), getattr(bars, name))
     assert plan_split(2000, gaussian_bars(2000, 1).timestamps).gap == 178
+
+
+def test_rows_set_aside_are_stored_without_characters_that_databases_refuse():
+    rows = [[cases.epoch(hour), 100 + hour % 3, 110, 90, 100, 5] for hour in range(100)]
+    rows[50][4] = "a\x00b\x1bc"
+    data = json.dumps(rows).encode()
+    result = load_file(data, "a.json", symbol="X", options=ImportOptions(quarantine=True))
+    stored = Dataset.objects.get(pk=result.dataset.pk).quality["quarantined"]
+    assert stored["count"] == 1
+    assert stored["rows"][0]["row"] == 51
+    assert stored["rows"][0]["found"] == "a b c"

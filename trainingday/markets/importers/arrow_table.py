@@ -67,11 +67,13 @@ def _table(kind: str, table: pa.Table) -> Table:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the column without dictionary encoding; text is kept as text, nulls of text as empty cells."""
+    """Return the column without dictionary encoding, zoned times in UTC, nulls of text as empty cells."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
         kind = column.type
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return column.cast(pa.timestamp(kind.unit, "UTC"))  # the same instants
     if pa.types.is_large_string(kind) or pa.types.is_string(kind) or pa.types.is_string_view(kind):
         column = column.cast(pa.string()).fill_null("")
     return column

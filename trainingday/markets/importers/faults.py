@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trainingday.exceptions import ImportRefused
+from trainingday.markets.importers.names import clean_label
 from trainingday.typing import BoolArray, IntArray, JSONDict
 
 SENTENCES = {
@@ -91,7 +92,7 @@ class RowFaults:
     def _describe(self, row: int) -> tuple[str, str, str]:
         code = CODES[int(self.codes[row])]
         column = self.columns.get(row, "time")
-        shown = self.text_of(row, column)[:MAX_SHOWN]
+        shown = clean_label(self.text_of(row, column))[:MAX_SHOWN]
         return code, SENTENCES[code].format(column=column), shown
 
 

@@ -17,6 +17,7 @@ from trainingday.markets.importers.arrow_table import read_feather_table, read_p
 from trainingday.markets.importers.columns import ColumnPlan, plan_columns
 from trainingday.markets.importers.faults import RowFaults, refuse_many
 from trainingday.markets.importers.json_table import read_json_table
+from trainingday.markets.importers.names import clean_label
 from trainingday.markets.importers.options import Detected, ImportLimits, ImportOptions
 from trainingday.markets.importers.prices import read_prices
 from trainingday.markets.importers.series import Series, arrange, mark_stray_times
@@ -160,7 +161,10 @@ def _import(table: Table, options: ImportOptions, now_us: int | None) -> Importe
     if n_bad:
         findings += (Finding("rows_quarantined", f"{n_bad:,} bad rows were set aside", n_bad),)
     detected = _detected(table, plan, stamps, series, volume, adjusted, options, findings, len(bars))
-    ragged = [{"row": row + 1, "code": "field_count", "found": text[:60]} for row, text in table.ragged[:200]]
+    ragged = [
+        {"row": row + 1, "code": "field_count", "found": clean_label(text)}
+        for row, text in table.ragged[:200]
+    ]
     return Imported(bars, detected, tuple(faults.listed() + ragged), n_bad, _first_rows(table))
 
 

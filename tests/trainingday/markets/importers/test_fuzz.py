@@ -126,8 +126,8 @@ def fuzz(n_files: int, seed: int) -> dict[str, int]:
 
 
 def test_mutated_files_are_imported_or_refused():
-    outcomes = fuzz(1500, seed=11)
-    assert outcomes["imported"] > 50
+    outcomes = fuzz(800, seed=11)
+    assert outcomes["imported"] > 20
     assert len(outcomes) > 15
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from sessions import api, views
+from sessions import api, honesty_views, views
 
 app_name = "sessions"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("sessions/<int:pk>/report.json", views.report_json, name="report-json"),
     path("models/", views.model_list, name="models"),
     path("models/<int:pk>/", views.model_detail, name="model"),
+    path("honesty/", honesty_views.honesty, name="honesty"),
     path("api/v1/", include("sessions.api_urls")),
     path("api/training/real-session", api.RealSessionView.as_view(), name="real-session"),
 ]

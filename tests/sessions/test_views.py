@@ -258,7 +258,7 @@ def test_home_costs_the_same_for_one_and_for_many_markets(viewer: Client) -> Non
             )  # fmt: skip
             Champion.objects.create(market=market, strategy=model.strategy, reason="By hand.")
         counts.append(n_queries(viewer, reverse("home")))
-    assert counts[0] == counts[1] <= MAX_QUERIES + 1
+    assert counts[0] == counts[1] <= MAX_QUERIES
 
 
 @pytest.mark.parametrize("verdicts", [[], ["not_proven"], ["not_proven", "passed"], ["passed", "not_proven"]])

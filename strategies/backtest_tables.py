@@ -1,0 +1,231 @@
+"""A backtest's figures as rows: metrics with units, months by year, trades, and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from strategies.backtests import BacktestReport, SegmentReport
+from trainingday.bars import Bars
+from trainingday.display import UNDEFINED, is_defined, number
+from trainingday.typing import IntArray
+
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+HEAT_STEPS = (0.01, 0.03, 0.06)  # absolute monthly returns at which a cell's shade deepens
+MICROSECONDS_PER_DAY = 86_400_000_000
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+TRADE_COLUMNS = (
+    "segment", "entry_time", "exit_time", "direction", "size", "entry_price", "exit_price", "fees",
+    "net_profit", "bars_held", "is_open",
+)  # fmt: skip
+EQUITY_COLUMNS = ("segment", "time", "close", "position", "equity", "drawdown", "buy_and_hold_equity")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one metric is shown: name, unit, decimals, factor from what is stored, and what it is."""
+
+    name: str
+    title: str
+    unit: str
+    digits: int = 2
+    factor: float = 1.0
+    meaning: str = ""
+    low: str = ""
+    high: str = ""
+
+    def shown(self, values: dict[str, Any]) -> str:
+        value = values[self.name]
+        return number(value * self.factor, self.digits) if is_defined(value) else UNDEFINED
+
+    def interval(self, values: dict[str, Any]) -> str:
+        """Return "low to high" of the 95 % interval, "" where there is none."""
+        if not (self.low and is_defined(values[self.low]) and is_defined(values[self.high])):
+            return ""
+        ends = (number(values[name] * self.factor, self.digits) for name in (self.low, self.high))
+        return " to ".join(ends)
+
+
+METRICS = (
+    Metric("n_bars", "Bars", "n", 0),
+    Metric("total_return", "Total return", "%", 1, 100.0, "Compounded, net of costs."),
+    Metric("annual_return", "Annual return", "%", 1, 100.0, "Compounded per year."),
+    Metric("volatility", "Volatility", "% a year", 1, 100.0),
+    Metric(
+        "sharpe_ratio",
+        "Sharpe ratio",
+        "annualised",
+        meaning="Mean over deviation of net returns, risk-free rate 0.",
+        low="sharpe_low",
+        high="sharpe_high",
+    ),
+    Metric("sortino_ratio", "Sortino ratio", "annualised", meaning="Mean over downside deviation."),
+    Metric("calmar_ratio", "Calmar ratio", "ratio", meaning="Annual return over maximum drawdown."),
+    Metric("max_drawdown", "Max drawdown", "%", 1, 100.0, "Deepest fall below a peak, at closes."),
+    Metric(
+        "max_drawdown_bars", "Drawdown length", "bars", 0, meaning="From the peak to recovery or the end."
+    ),
+    Metric("n_trades", "Closed trades", "n", 0),
+    Metric(
+        "win_rate",
+        "Win rate",
+        "% of closed trades",
+        1,
+        100.0,
+        "Closed trades with net profit above 0.",
+        low="win_rate_low",
+        high="win_rate_high",
+    ),
+    Metric("profit_factor", "Profit factor", "ratio", meaning="Gross profit over gross loss."),
+    Metric("expectancy", "Mean trade", "% of start", 3, 100.0, "Mean net profit of a closed trade."),
+    Metric("exposure", "Time in the market", "% of bars", 1, 100.0),
+    Metric("turnover", "Turnover", "× equity a year", 1),
+    Metric("costs_paid", "Costs paid", "% of start", 1, 100.0, "Fees and slippage, of the starting equity."),
+)
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A metric with one (value, interval) for the strategy and for buy & hold of each segment."""
+
+    metric: Metric
+    cells: list[tuple[str, str]]
+
+
+def metric_rows(report: BacktestReport) -> list[MetricRow]:
+    """Return a row for each metric; cells in the order strategy, buy & hold, for each segment in turn."""
+    columns = [values for part in report.segments for values in (part.metrics, part.hold_metrics)]
+    return [
+        MetricRow(metric, [(metric.shown(values), metric.interval(values)) for values in columns])
+        for metric in METRICS
+    ]
+
+
+@dataclass(frozen=True)
+class MonthCell:
+    """A month's return and its shade: "up-3" .. "up-0", "down-0" .. "down-3", "" without bars."""
+
+    name: str
+    value: float | None
+    shade: str
+
+
+@dataclass(frozen=True)
+class YearRow:
+    year: int
+    cells: list[MonthCell]
+    total: float
+
+
+def year_rows(segment: SegmentReport) -> list[YearRow]:
+    """Return the heat map of monthly returns, a row for each year; `total` compounds the row."""
+    known = {(month.year, month.month): month.value for month in segment.months}
+    rows = []
+    for year in sorted({year for year, _ in known}):
+        values = [known.get((year, month)) for month in range(1, 13)]
+        total = float(np.prod([1.0 + value for value in values if value is not None])) - 1.0
+        cells = [
+            MonthCell(name, value, _shade(value)) for name, value in zip(MONTH_NAMES, values, strict=True)
+        ]
+        rows.append(YearRow(year, cells, total))
+    return rows
+
+
+def _shade(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{'up' if value >= 0 else 'down'}-{sum(abs(value) >= step for step in HEAT_STEPS)}"
+
+
+@dataclass(frozen=True)
+class TradeRow:
+    """One trade; prices are fills with slippage, money is in units of the starting equity."""
+
+    entry_time: str
+    exit_time: str
+    direction: str
+    size: float
+    entry_price: float
+    exit_price: float
+    fees: float
+    net_profit: float
+    bars_held: int
+    is_open: bool
+
+
+def trade_rows(segment: SegmentReport, limit: int | None = None) -> list[TradeRow]:
+    """Return the trades in order of entry, the latest `limit` of them."""
+    trades = segment.result.trades
+    first = 0 if limit is None else max(0, len(trades) - limit)
+    entries, exits = (times(segment.bars, column[first:]) for column in (trades.entry_bar, trades.exit_bar))
+    return [
+        TradeRow(
+            entries[i - first],
+            exits[i - first],
+            "long" if trades.direction[i] > 0 else "short",
+            float(trades.size[i]),
+            float(trades.entry_price[i]),
+            float(trades.exit_price[i]),
+            float(trades.fees[i]),
+            float(trades.net_profit[i]),
+            int(trades.bars_held[i]),
+            bool(trades.is_open[i]),
+        )
+        for i in range(first, len(trades))
+    ]
+
+
+def times(bars: Bars, places: IntArray) -> list[str]:
+    """Return the opens of bars in UTC: the day alone where every bar of the segment opens at midnight."""
+    is_daily = not (bars.timestamps % MICROSECONDS_PER_DAY).any()
+    stamps = bars.timestamps[places].astype("datetime64[us]")
+    texts = np.datetime_as_string(stamps.astype("datetime64[D]" if is_daily else "datetime64[s]"))
+    return [str(text) if is_daily else f"{text}Z" for text in texts]
+
+
+def trades_csv(report: BacktestReport) -> str:
+    """Return every trade of every segment as CSV with a header."""
+    rows = (
+        [part.name, *(getattr(trade, name) for name in TRADE_COLUMNS[1:])]
+        for part in report.segments
+        for trade in trade_rows(part)
+    )
+    return _csv(TRADE_COLUMNS, rows)
+
+
+def equity_csv(report: BacktestReport) -> str:
+    """Return every bar of every segment as CSV: close, target position, equity, drawdown, buy & hold."""
+    return _csv(EQUITY_COLUMNS, (row for part in report.segments for row in _equity_rows(part)))
+
+
+def _equity_rows(part: SegmentReport) -> Iterator[Sequence[Any]]:
+    falls = [None] * len(part.bars) if part.drawdowns is None else part.drawdowns.tolist()
+    columns = (
+        times(part.bars, np.arange(len(part.bars))),
+        part.bars.close.tolist(),
+        part.result.positions.tolist(),
+        part.result.equity.tolist(),
+        falls,
+        part.hold.equity.tolist(),
+    )
+    return ([part.name, *row] for row in zip(*columns, strict=True))
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows([csv_cell(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula: such text gets a quote in front."""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value

@@ -26,9 +26,9 @@ from patterns.serializers import (
 )
 from trainingday.markets.queries import query_market
 from trainingday.permissions import ReadOrAdminister
+from trainingday.rest import idempotency_key
 from trainingday.runs.models import Trigger
 
-MAX_KEY_LENGTH = 100
 DIGITS = "[0-9]{1,18}"
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
@@ -54,7 +54,7 @@ class PatternScanViewSet(
         fields = StartScanSerializer(data=request.data)
         fields.is_valid(raise_exception=True)
         given = dict(fields.validated_data)
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         user = request.user if isinstance(request.user, User) else None
         known = bool(key) and PatternScan.objects.filter(requested_by=user, idempotency_key=key).exists()
         scan = services.request_scan(
@@ -130,12 +130,3 @@ def _refuse_parameters(request: Request) -> None:
     unknown = sorted(set(request.query_params) - {"format"})
     if unknown:
         raise ValidationError({name: ["Unknown parameter."] for name in unknown})
-
-
-def _idempotency_key(request: Request) -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
-        raise ValidationError(
-            {"Idempotency-Key": [f"At most {MAX_KEY_LENGTH} printable characters are allowed."]}
-        )
-    return key

@@ -9,7 +9,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -26,9 +25,9 @@ from sessions.serializers import (
 from sessions.services import clone_session, request_session
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.queries import query_market
+from trainingday.rest import idempotency_key
 from trainingday.runs.models import Trigger
 
-MAX_KEY_LENGTH = 100
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
 )
@@ -116,15 +115,6 @@ class RealSessionView(APIView):
             return Response(
                 {"success": False, "error": str(error)}, status=status.HTTP_500_INTERNAL_SERVER_ERROR
             )
-
-
-def idempotency_key(request: Request) -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
-        raise ValidationError(
-            {"Idempotency-Key": [f"At most {MAX_KEY_LENGTH} printable characters are allowed."]}
-        )
-    return key
 
 
 def _accepted(session: TrainingSession, code: int) -> Response:

@@ -8,4 +8,4 @@ class SessionsConfig(AppConfig):
     verbose_name = "Training sessions"
 
     def ready(self) -> None:
-        from sessions import registration  # noqa: F401  (registers the run kind, the job and the audit)
+        from sessions import registration, stages  # noqa: F401  (run kind, job, audit; models follow the title)

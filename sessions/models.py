@@ -140,3 +140,32 @@ class ModelVersion(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("sessions:model", args=[self.pk])
+
+
+class HonestyRun(models.Model):
+    """One run of the honesty benchmark: what the gate and the miner claimed where the truth is known."""
+
+    parts = models.JSONField(help_text="Of models, tournaments and patterns.")
+    n_markets = models.PositiveIntegerField(help_text="Null and planted markets for each part.")
+    n_trained = models.PositiveIntegerField(default=0, help_text="Markets on which models were trained.")
+    seed = models.BigIntegerField()
+    results = models.JSONField(help_text="Lines with rates, intervals and rules.")
+    has_passed = models.BooleanField()
+    seconds = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "honesty_runs"
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"honesty run {self.pk}"
+
+    @property
+    def command(self) -> str:
+        """Return the command that repeats it."""
+        trained = f" --train {self.n_trained}" if self.n_trained else ""
+        return (
+            f"manage.py honesty --markets {self.n_markets} --parts {','.join(self.parts)} "
+            f"--seed {self.seed}{trained}"
+        )

@@ -15,6 +15,7 @@ register(
         execute="sessions.training_day.execute",
         supervise="sessions.tasks.supervise_session",
         title="training session",
+        settle="sessions.services.settle_parts",
     )
 )
 register_job(Job.TRAINING_SESSION, start_scheduled_session)

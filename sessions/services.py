@@ -6,13 +6,16 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 
+from patterns.models import PatternScan
 from sessions.models import TrainingSession
 from sessions.rl.presets import get_preset
+from strategies.models import Tournament
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_bars, query_latest_dataset, query_split
-from trainingday.runs.models import Run, TrainingSchedule, Trigger
+from trainingday.runs.models import Run, RunState, TrainingSchedule, Trigger
 from trainingday.runs.services import new_seed, request_run
 
 MAX_TRIALS = 10_000
@@ -74,6 +77,16 @@ def clone_session(session: TrainingSession, *, trigger: Trigger, user: User | No
     """Queue a session with another's preset and trials on the market's newest bars, with a new seed."""
     n_trials = session.configuration.get("n_trials")
     return request_session(session.market, session.preset, trigger=trigger, user=user, n_trials=n_trials)
+
+
+def settle_parts() -> int:
+    """End the scans and tournaments of sessions that failed or were cancelled; return how many."""
+    n_settled = 0
+    for model in (PatternScan, Tournament):
+        for state in (RunState.FAILED, RunState.CANCELLED):
+            left = model._default_manager.filter(is_part=True, state=RunState.RUNNING, session__state=state)
+            n_settled += left.update(state=state, finished_at=Now(), reason="its training session ended")
+    return n_settled
 
 
 def _snapshot(market: Market, preset: str, n_trials: int) -> dict[str, Any]:

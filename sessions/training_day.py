@@ -116,16 +116,9 @@ def _examine(day: Day, candidate: ModelVersion) -> ExamResult:
     """Sit the session's one exam; the model's stage changes in the transaction that stores the verdict."""
 
     def also(result: ExamResult) -> None:
-        if result.has_passed:
-            if result.previous is not None:
-                ModelVersion.objects.filter(
-                    strategy=result.previous.strategy, stage=ModelVersion.Stage.CHAMPION
-                ).update(stage=ModelVersion.Stage.RETIRED, stage_reason=f"succeeded by v{candidate.number}")
-            stage = ModelVersion.Stage.CHAMPION
-        else:
-            stage = ModelVersion.Stage.REJECTED
-        candidate.stage, candidate.stage_reason = stage, result.reason
-        candidate.save(update_fields=["stage", "stage_reason"])
+        if not result.has_passed:  # a new champion's stage follows the title, see sessions/stages.py
+            candidate.stage, candidate.stage_reason = ModelVersion.Stage.REJECTED, result.reason
+            candidate.save(update_fields=["stage", "stage_reason"])
         day.context.add_event("verdict", {"verdict": result.verdict, "reason": result.reason})
 
     return examine(

@@ -32,9 +32,9 @@ from strategies.serializers import (
 from strategies.signals import market_signal
 from trainingday.markets.queries import query_market
 from trainingday.permissions import ReadOrAdminister
+from trainingday.rest import idempotency_key
 from trainingday.runs.models import Trigger
 
-MAX_KEY_LENGTH = 100
 DIGITS = "[0-9]{1,18}"
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
@@ -62,7 +62,7 @@ class TournamentViewSet(
         fields = StartTournamentSerializer(data=request.data)
         fields.is_valid(raise_exception=True)
         given = dict(fields.validated_data)
-        key, user = _idempotency_key(request), _user(request)
+        key, user = idempotency_key(request), _user(request)
         known = bool(key) and Tournament.objects.filter(requested_by=user, idempotency_key=key).exists()
         tournament = services.request_tournament(
             query_market(given.pop("market")), trigger=Trigger.API, user=user, idempotency_key=key, **given
@@ -173,15 +173,6 @@ def _refuse_all_but(request: Request, known: set[str]) -> None:
     unknown = sorted(set(request.query_params) - known - {"format"})
     if unknown:
         raise ValidationError({name: ["Unknown parameter."] for name in unknown})
-
-
-def _idempotency_key(request: Request) -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
-        raise ValidationError(
-            {"Idempotency-Key": [f"At most {MAX_KEY_LENGTH} printable characters are allowed."]}
-        )
-    return key
 
 
 def _reason(request: Request) -> str:

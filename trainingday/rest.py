@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 MAX_DEPTH = 20
+MAX_KEY_LENGTH = 100
 MAX_BODY_BYTES = 1024 * 1024
 
 
@@ -64,6 +65,16 @@ def refuse_unknown_parameters(request: Request, view: APIView) -> None:
     unknown = sorted(set(request.query_params) - known)
     if unknown:
         raise exceptions.ValidationError({name: ["Unknown parameter."] for name in unknown})
+
+
+def idempotency_key(request: Request) -> str:
+    """Return the Idempotency-Key header, "" without one; too long or unprintable is a 400."""
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        raise exceptions.ValidationError(
+            {"Idempotency-Key": [f"At most {MAX_KEY_LENGTH} printable characters are allowed."]}
+        )
+    return key
 
 
 def _depth(value: Any) -> int:

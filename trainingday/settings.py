@@ -29,6 +29,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 TRAININGDAY_HOME = Path(env.str("TRAININGDAY_HOME", str(BASE_DIR / "var")))
+TRAININGDAY_HOME.mkdir(parents=True, exist_ok=True)
 TRAININGDAY_DATASETS = TRAININGDAY_HOME / "datasets"
 TRAININGDAY_ARTIFACTS = TRAININGDAY_HOME / "artifacts"
 # Keys that sign model files, "id:hex" by the newest first; never the same as SECRET_KEY.

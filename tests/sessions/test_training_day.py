@@ -167,6 +167,24 @@ def test_a_cancelled_session_stops_and_keeps_its_trials(
     assert not Look.objects.exists()
 
 
+def test_what_a_failed_session_left_running_is_ended(
+    transactional_db: None, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise InvalidArgument("the tournament should start, does not")
+
+    monkeypatch.setattr(training_day, "run_tournament", fail)
+    session = request_session(
+        make_market(gaussian_bars(2500, seed=7)), "tiny", trigger=Trigger.COMMAND, seed=5
+    )
+    ended = carry_out(session)
+    assert (ended.state, ended.reason) == (RunState.FAILED, "the tournament should start, does not")
+    assert ended.tournament is not None and ended.tournament.state == RunState.RUNNING
+    assert services.reap() == 1
+    ended.tournament.refresh_from_db()
+    assert ended.tournament.state == RunState.FAILED
+
+
 def test_a_planted_market_gets_a_champion_and_a_second_session_has_to_beat_it(
     transactional_db: None, run_session: RunSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,15 +104,15 @@ def memoryless_bits_nb(
     indicator: FloatArray, enter_long: float, enter_short: float, longs: WordArray, shorts: WordArray
 ) -> None:
     """Write positions that depend on their own bar alone: long above one value, short below the other."""
-    for word in range(longs.shape[0]):
+    for word in range(indicator.shape[0] // WORD_BITS):
         longs[word] = above_64(indicator, word * WORD_BITS, enter_long)
         shorts[word] = below_64(indicator, word * WORD_BITS, enter_short)
 
 
 @njit(cache=True, nogil=True)
 def exit_bits_nb(indicator: FloatArray, exit_long: float, exit_short: float, exits: WordArray) -> None:
-    """Write where a long and where a short must end, shape (2, n_words)."""
-    for word in range(exits.shape[1]):
+    """Write where a long and where a short must end, shape (2, >= n_words)."""
+    for word in range(indicator.shape[0] // WORD_BITS):
         exits[0, word] = at_most_64(indicator, word * WORD_BITS, exit_long)
         exits[1, word] = at_least_64(indicator, word * WORD_BITS, exit_short)
 
@@ -123,6 +123,7 @@ def latched_bits_nb(
     enter_long: float,
     enter_short: float,
     exits: WordArray,
+    state: WordArray,
     longs: WordArray,
     shorts: WordArray,
 ) -> None:
@@ -134,19 +135,22 @@ def latched_bits_nb(
         Padded at its end with NaN.
     enter_long, enter_short : float
         Thresholds; `enter_short` <= `enter_long`.
-    exits : ndarray of shape (2, n_words), uint64
+    exits : ndarray of shape (2, >= n_words), uint64
         From `exit_bits_nb`.
-    longs, shorts : ndarray of shape (n_words,), uint64
+    state : ndarray of shape (2,), uint64
+        In and out: 1 where long and where short on the bar before the first, and then on the last.
+    longs, shorts : ndarray of shape (>= n_words,), uint64
         Out; bit b of word w is bar 64 w + b.
     """
-    was_long, was_short = ZERO, ZERO
-    for word in range(longs.shape[0]):
+    was_long, was_short = state[0], state[1]
+    for word in range(indicator.shape[0] // WORD_BITS):
         set_long = above_64(indicator, word * WORD_BITS, enter_long)
         set_short = below_64(indicator, word * WORD_BITS, enter_short) & ~set_long
         long = latch_nb(set_long, ~(set_short | exits[0, word]), was_long)
         short = latch_nb(set_short, ~(set_long | exits[1, word]), was_short)
         longs[word], shorts[word] = long, short
         was_long, was_short = long >> TOP_BIT, short >> TOP_BIT
+    state[0], state[1] = was_long, was_short
 
 
 @njit(cache=True, nogil=True)

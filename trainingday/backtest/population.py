@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from trainingday.backtest import market_tables
 from trainingday.backtest import population_kernels as kernels
 from trainingday.backtest.engine import Costs, check_bars, check_positions, run_backtest
 from trainingday.backtest.masks import WORD_BITS, pack_positions_nb
@@ -116,14 +117,14 @@ def score_population(
 
     Notes
     -----
-    No array of bars times candidates exists: memory grows by 96 bytes per candidate and segment.
+    No array of bars times candidates exists: memory grows by 152 bytes per candidate and segment.
     Deterministic: no threads, and sums in a fixed order.
     """
     check_bars(bars)
     check_bars_per_year(bars_per_year)
     table = family.validate_table(parameters, len(bars))
     folds = _folds(segment, len(bars))
-    sums = np.zeros((table.shape[0], folds.shape[0], kernels.N_SUMS))
+    sums = np.zeros((table.shape[0], folds.shape[0], kernels.N_ACCOUNT))
     market = _Market(bars, costs, folds)
     if isinstance(family, ThresholdScorable):
         _score_thresholds(market, family, table, [parameter.name for parameter in family.parameters], sums)
@@ -147,9 +148,11 @@ class _Market:
 
     def __init__(self, bars: Bars, costs: Costs, folds: IntArray) -> None:
         self.bars, self.costs, self.folds = bars, costs, folds
-        self.close = np.ascontiguousarray(bars.close)
-        self.rows = kernels.market_rows_nb(bars.open, self.close)
-        self.extremes = kernels.range_extremes_nb(self.close)
+        close = np.ascontiguousarray(bars.close)
+        self.rows = market_tables.market_rows_nb(bars.open, close)
+        self.close = market_tables.padded_nb(close)
+        self.offsets = market_tables.level_offsets_nb(len(bars))
+        self.extremes = market_tables.block_extremes_nb(close, self.offsets)
         self.n_words = (len(bars) + WORD_BITS - 1) // WORD_BITS
 
 
@@ -178,15 +181,15 @@ def _score_thresholds(
         )
     columns = [names.index(name) for name in family.indicator_parameters]
     padded = np.full(market.n_words * WORD_BITS, np.nan)
-    n_bars = len(market.bars)
     for settings, members in _groups(table[:, columns]):
-        padded[:n_bars] = family.indicator(market.bars, settings)
+        has_late_nan = market_tables.pad_indicator_nb(family.indicator(market.bars, settings), padded)
         kernels.score_thresholds_nb(
             market.rows,
             market.close,
             market.extremes,
+            market.offsets,
             padded,
-            _has_late_nan(padded[:n_bars]),
+            has_late_nan,
             thresholds,
             members,
             market.folds,
@@ -209,17 +212,10 @@ def _groups(settings: FloatArray) -> Iterator[tuple[list[float], IntArray]]:
         yield [float(setting) for setting in row], members
 
 
-def _has_late_nan(indicator: FloatArray) -> bool:
-    missing = np.isnan(indicator)
-    first = int(missing.argmin())
-    return bool(missing[first:].any() and not missing.all())
-
-
 def _score_positions(market: _Market, family: ScorableFamily, table: FloatArray, sums: FloatArray) -> None:
     """Score positions of each candidate in turn; those that are fractions are left to the ledger."""
     longs = np.empty(market.n_words, dtype=np.uint64)
     shorts = np.empty(market.n_words, dtype=np.uint64)
-    changes = np.empty((2, len(market.bars) + 1), dtype=np.int64)
     for candidate, row in enumerate(table):
         positions = family.compute_positions(market.bars, _values(family, row))
         targets = check_positions(positions, len(market.bars))
@@ -230,11 +226,10 @@ def _score_positions(market: _Market, family: ScorableFamily, table: FloatArray,
             market.rows,
             market.close,
             market.extremes,
+            market.offsets,
             longs,
             shorts,
             market.folds,
-            changes[0],
-            changes[1],
             market.costs.fee,
             market.costs.slippage,
             sums[candidate],

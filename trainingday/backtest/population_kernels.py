@@ -1,16 +1,21 @@
 """Score positions that are -1, 0 or 1, given as bits, with work only where the position changes.
 
 Between two fills a position's equity is known in closed form, so the sums that a Sharpe ratio needs come
-from prefix sums of the market's returns (long), from one pass without branches (short) or are nothing
-(flat). The accounting is that of `kernels.ledger_nb`; candidates for which the shortcut could differ from
-it (ruin, a trade that breaks even, returns that hardly vary) are handed back to it.
+from prefix sums of the market's returns (long), from one pass in vectors (short) or are nothing (flat),
+and the drawdown from bounds by blocks of bars. Time is taken in tiles that stay in the cache while every
+candidate passes over them. The accounting is that of `kernels.ledger_nb`; candidates for which the
+shortcut could differ from it (ruin, a trade that breaks even, returns that hardly vary) are handed back.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
+from trainingday.backtest.drawdown_search import greater_nb, lesser_nb, search_holds_nb
+from trainingday.backtest.market_tables import CLOSE, OPEN, SQUARES, SUM
 from trainingday.backtest.masks import (
     ALL_BARS,
     ONE,
@@ -19,16 +24,14 @@ from trainingday.backtest.masks import (
     ZERO,
     WordArray,
     exit_bits_nb,
-    highest_bit,
     latched_bits_nb,
     lowest_bit,
     memoryless_bits_nb,
 )
+from trainingday.backtest.short_sums import short_sums
 from trainingday.typing import FloatArray, IntArray
 
-# Columns of the market's rows.
-OPEN, CLOSE, SUM, SQUARES = range(4)
-# Columns of a score's sums.
+# Columns of an account: what its scores are made of, then where it stands between two tiles.
 N_SUMS = 12
 (
     RETURN_SUM,
@@ -44,285 +47,291 @@ N_SUMS = 12
     COSTS,
     NEEDS_LEDGER,
 ) = range(N_SUMS)
+POSITION, BASE, SLOPE, ENTRY_PRICE, EQUITY, PEAK, FILLED = range(N_SUMS, N_SUMS + 7)
+N_ACCOUNT = N_SUMS + 7
 
 BREAK_EVEN = 1e-12
 
-# Levels of the table of extremes: ranges of 1, 2, 4 .. 64 bars.
-N_LEVELS = 7
-_LAST_LEVEL = N_LEVELS - 1
+# Bars of a tile: its rows, closes and indicator together fit a core's cache of 1 MB.
+TILE_WORDS = 192
+TILE_BARS = TILE_WORDS * WORD_BITS
 
 
-@njit(cache=True, nogil=True)
-def market_rows_nb(open_: FloatArray, close: FloatArray) -> FloatArray:
-    """Return open, close and the prefix sums of returns and their squares, shape (n_bars, 4)."""
-    rows = np.empty((close.shape[0], 4))
-    total, squares = 0.0, 0.0
-    for bar in range(close.shape[0]):
-        if bar:
-            step = close[bar] / close[bar - 1] - 1.0
-            total += step
-            squares += step * step
-        rows[bar, OPEN], rows[bar, CLOSE] = open_[bar], close[bar]
-        rows[bar, SUM], rows[bar, SQUARES] = total, squares
-    return rows
+class Market(NamedTuple):
+    """Tables of one market, see `market_tables`, and the costs."""
+
+    rows: FloatArray
+    close: FloatArray
+    extremes: FloatArray
+    offsets: IntArray
+    fee: float
+    slippage: float
 
 
-@njit(cache=True, nogil=True)
-def range_extremes_nb(close: FloatArray) -> FloatArray:
-    """Return the lowest and highest close of the 1, 2, 4 .. 64 bars from each bar on, shape (7, n_bars, 2).
+class Holds(NamedTuple):
+    """Room for the holds of one tile, used anew by every candidate.
 
-    Notes
-    -----
-    A sparse table: two overlapping entries give the extremes of any range of up to 127 bars at once.
-    Entries that would reach past the end stop there.
+    Hold i runs from the fill on bar `bars[i]` to the close before `bars[i + 1]`, where `targets[i]` is
+    filled; its equity is `cash[i] + units[i] * close`. `shorts` names the short ones, `limits` the prices
+    that would ruin them.
     """
-    n_bars = close.shape[0]
-    table = np.empty((N_LEVELS, n_bars, 2))
-    table[0, :, 0] = close
-    table[0, :, 1] = close
-    for level in range(1, N_LEVELS):
-        half = 1 << (level - 1)
-        for bar in range(n_bars):
-            other = min(bar + half, n_bars - 1)
-            table[level, bar, 0] = min(table[level - 1, bar, 0], table[level - 1, other, 0])
-            table[level, bar, 1] = max(table[level - 1, bar, 1], table[level - 1, other, 1])
-    return table
 
-
-@njit(cache=True, nogil=True, inline="always")
-def _lesser_nb(a: float, b: float) -> float:
-    return a if a < b else b
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _greater_nb(a: float, b: float) -> float:
-    return a if a > b else b
+    bars: IntArray
+    targets: FloatArray
+    cash: FloatArray
+    units: FloatArray
+    shorts: IntArray
+    limits: FloatArray
 
 
 @njit(cache=True, nogil=True)
-def _extremes_nb(table: FloatArray, first: int, stop: int) -> tuple[float, float]:
-    """Return the lowest and highest close of bars first..stop-1."""
-    level = _LAST_LEVEL if stop - first >= WORD_BITS else highest_bit(stop - first)
-    width = 1 << level
-    last = stop - width
-    low = _lesser_nb(table[level, first, 0], table[level, last, 0])
-    high = _greater_nb(table[level, first, 1], table[level, last, 1])
-    for bar in range(first + width, last, width):
-        low = _lesser_nb(low, table[level, bar, 0])
-        high = _greater_nb(high, table[level, bar, 1])
-    return low, high
+def _room_nb() -> Holds:
+    size = TILE_BARS + 2
+    bars, shorts = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    return Holds(bars, np.empty(size), np.empty(size), np.empty(size), shorts, np.empty(size))
 
 
 @njit(cache=True, nogil=True)
-def _walk_drawdown_nb(
-    close: FloatArray, first: int, stop: int, cash: float, units: float, peak: float, deepest: float
-) -> float:
-    """Return the deepest drawdown after the closes first..stop-1, bar by bar."""
-    for bar in range(first, stop):
-        equity = cash + units * close[bar]
-        if equity > peak:
-            peak = equity
-        elif equity < peak * (1.0 + deepest):
-            deepest = equity / peak - 1.0
-    return deepest
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _short_sums_nb(close: FloatArray, first: int, stop: int, limit: float) -> tuple[float, float]:
-    """Return the sum of a short's returns on bars first..stop-1 and that of their squares.
-
-    `limit` is the price that would ruin the short: a return is -change / (limit - close before). Four
-    sums side by side fill a vector register; adding them in a fixed order keeps results equal on every
-    machine.
-    """
-    sum_0, sum_1, sum_2, sum_3 = 0.0, 0.0, 0.0, 0.0
-    square_0, square_1, square_2, square_3 = 0.0, 0.0, 0.0, 0.0
-    before, after = close[first - 1 : stop - 1], close[first:stop]
-    n_bars = stop - first
-    n_whole = n_bars & ~3
-    for bar in range(0, n_whole, 4):
-        step_0 = (before[bar] - after[bar]) / (limit - before[bar])
-        step_1 = (before[bar + 1] - after[bar + 1]) / (limit - before[bar + 1])
-        step_2 = (before[bar + 2] - after[bar + 2]) / (limit - before[bar + 2])
-        step_3 = (before[bar + 3] - after[bar + 3]) / (limit - before[bar + 3])
-        sum_0 += step_0
-        sum_1 += step_1
-        sum_2 += step_2
-        sum_3 += step_3
-        square_0 += step_0 * step_0
-        square_1 += step_1 * step_1
-        square_2 += step_2 * step_2
-        square_3 += step_3 * step_3
-    for bar in range(n_whole, n_bars):
-        step = (before[bar] - after[bar]) / (limit - before[bar])
-        sum_0 += step
-        square_0 += step * step
-    return (sum_0 + sum_1) + (sum_2 + sum_3), (square_0 + square_1) + (square_2 + square_3)
+def open_account_nb(account: FloatArray, start: int) -> None:
+    """Make it the account, shape (19,), of someone flat with an equity of 1 at bar `start`."""
+    account[:] = 0.0
+    account[FINAL_EQUITY] = account[BASE] = account[EQUITY] = account[PEAK] = account[ENTRY_PRICE] = 1.0
+    account[FILLED] = start
 
 
 @njit(cache=True, nogil=True)
 def changes_nb(
-    longs: WordArray, shorts: WordArray, start: int, stop: int, bars: IntArray, targets: IntArray
+    longs: WordArray, shorts: WordArray, tile: int, first: int, stop: int, position: float, holds: Holds
 ) -> int:
-    """Write the bars at whose open a new target is filled, and the targets; return how many.
+    """Write the fills of the changes of target on bars first..stop-1; return how many.
 
-    A last entry marks the end: bar `stop`, target 0.
+    Parameters
+    ----------
+    longs, shorts : ndarray of uint64
+        Positions from the bar `tile` on, a multiple of 64.
+    position : float
+        Target on the bar before; 0 where `first` is no multiple of 64.
     """
-    first_word, last_word = start >> 6, (stop - 2) >> 6
-    was_long, was_short = ZERO, ZERO
+    first_word, last_word = (first - tile) >> 6, (stop - 1 - tile) >> 6
+    was_long, was_short = ONE if position > 0.0 else ZERO, ONE if position < 0.0 else ZERO
     n_changes = 0
-    for word in range(first_word, last_word + 1 if stop - start > 1 else first_word):
+    for word in range(first_word, last_word + 1):
         window = ALL_BARS
         if word == first_word:
-            window <<= np.uint64(start & 63)
+            window <<= np.uint64(first & 63)
         if word == last_word:
-            window &= ALL_BARS >> np.uint64(63 - ((stop - 2) & 63))
+            window &= ALL_BARS >> np.uint64(63 - ((stop - 1) & 63))
         long, short = longs[word] & window, shorts[word] & window
         changes = (long ^ ((long << ONE) | was_long)) | (short ^ ((short << ONE) | was_short))
         changes &= window
         was_long, was_short = long >> TOP_BIT, short >> TOP_BIT
+        next_bar = tile + word * WORD_BITS + 1
         while changes != ZERO:
             bit = lowest_bit(changes)
             changes &= changes - ONE
             shift = np.uint64(bit)
-            targets[n_changes] = np.int64((long >> shift) & ONE) - np.int64((short >> shift) & ONE)
-            bars[n_changes] = word * WORD_BITS + bit + 1
+            holds.targets[n_changes] = float((long >> shift) & ONE) - float((short >> shift) & ONE)
             n_changes += 1
-    bars[n_changes], targets[n_changes] = stop, 0
+            holds.bars[n_changes] = next_bar + bit
     return n_changes
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def score_changes_nb(
-    rows: FloatArray,
-    close: FloatArray,
-    table: FloatArray,
-    bars: IntArray,
-    targets: IntArray,
-    n_changes: int,
-    start: int,
-    fee: float,
-    slippage: float,
-    sums: FloatArray,
-) -> None:
-    """Fill the sums, shape (12,), of an account that starts flat at `start` and trades the changes.
-
-    Parameters
-    ----------
-    rows, close, table : ndarray
-        From `market_rows_nb`, the closes, and `range_extremes_nb`.
-    bars, targets : ndarray of shape (>= n_changes + 1,)
-        From `changes_nb`.
-    sums : ndarray of shape (12,)
-        Out: see the column names. With NEEDS_LEDGER > 0 the others mean nothing.
+def trade_nb(market: Market, holds: Holds, n_changes: int, account: FloatArray) -> int:
+    """Fill the changes one after the other; return the number of short holds that ended.
 
     Notes
     -----
     Per unit of the equity before a fill, equity at a price p is base + slope * p until the next fill:
     slope 1 / ((1 + fee) * fill price) and base 0 for a long, minus that and 2 / (1 + fee) for a short,
-    0 and 1 when flat. Nothing but one product links one run of bars to the next, and there are few
-    branches, since which way they go is unpredictable.
+    0 and 1 when flat. Little but one product links one fill to the next, and nothing branches on the
+    position, since which way that goes is unpredictable. DEEPEST is lowered to the deepest drawdown at
+    the closes before fills: for `search_holds_nb` to begin with.
     """
-    sums[:] = 0.0
+    rows, bars, fee = market.rows, holds.bars, market.fee
     inverse = 1.0 / (1.0 + fee)
-    position, base, slope, entry_price, equity = 0, 1.0, 0.0, 1.0, 1.0
-    peak, deepest, filled, last = 1.0, 0.0, start, 1.0
-    total, squares = 0.0, 0.0
-    n_closed, n_won, won, lost, traded, held, paid = 0, 0, 0.0, 0.0, 0.0, 0, 0.0
-    for change in range(n_changes + 1):
-        bar = bars[change]
+    buy, sell = 1.0 + market.slippage, 1.0 - market.slippage
+    cost_buy, cost_sell = fee + (1.0 - 1.0 / buy), fee + (1.0 / sell - 1.0)
+    position, base, slope, entry_price = account[POSITION], account[BASE], account[SLOPE], account[ENTRY_PRICE]
+    equity, peak, lowest = account[EQUITY], account[PEAK], 1.0 + account[DEEPEST]
+    peak_inverse = 1.0 / peak
+    total, squares, n_closed, n_won = 0.0, 0.0, 0.0, 0.0
+    won, lost, traded, held, paid = 0.0, 0.0, 0.0, 0.0, 0.0
+    n_shorts, is_odd = 0, False
+    for change in range(n_changes):
+        filled, bar, target = bars[change], bars[change + 1], holds.targets[change]
         # Hold to the close before the fill.
         last = base + slope * rows[bar - 1, CLOSE]
-        is_long = 1.0 if position > 0 else 0.0
+        is_long, is_held = greater_nb(position, 0.0), abs(position)
         total += is_long * (rows[bar - 1, SUM] - rows[filled, SUM])
         squares += is_long * (rows[bar - 1, SQUARES] - rows[filled, SQUARES])
-        low, high = _extremes_nb(table, filled, bar)
-        at_low, at_high = base + slope * low, base + slope * high
-        worst = at_low if position >= 0 else at_high
-        best = equity * (at_high if position >= 0 else at_low)
-        if worst <= 0.0:
-            sums[NEEDS_LEDGER] = 1.0
-            return
-        worst *= equity
-        if worst < _greater_nb(peak, best) * (1.0 + deepest):
-            if best > peak:
-                deepest = _walk_drawdown_nb(close, filled, bar, equity * base, equity * slope, peak, deepest)
-            else:
-                deepest = worst / peak - 1.0
-        peak = _greater_nb(peak, best)
-        if position < 0:
-            part, part_squares = _short_sums_nb(close, filled + 1, bar, 2.0 * entry_price)
-            total += part
-            squares += part_squares
-        held += bar - filled if position != 0 else 0
-        if change == n_changes:
-            break
+        held += is_held * (bar - filled)
+        holds.cash[change], holds.units[change] = equity * base, equity * slope
+        holds.shorts[n_shorts], holds.limits[n_shorts] = change, 2.0 * entry_price
+        n_shorts += 1 if position < 0.0 else 0
+        if equity * last > peak:
+            peak = equity * last
+            peak_inverse = 1.0 / peak
+        lowest = lesser_nb(lowest, equity * last * peak_inverse)
         # Close what is held, then open what is wanted, both at one price.
-        target = targets[change]
-        open_price = rows[bar, OPEN]
-        price = open_price * (1.0 + slippage if target > position else 1.0 - slippage)
-        before, held_value = base + slope * price, abs(slope) * price
-        growth = before - fee * held_value
+        price = rows[bar, OPEN] * (buy if target > position else sell)
+        value = abs(slope) * price
+        before = base + slope * price
+        share = value / before
+        growth = before - fee * value
         profit = equity * (growth - 1.0)
-        n_closed += 1 if position != 0 else 0
-        n_won += 1 if profit > 0.0 else 0
-        won += _greater_nb(profit, 0.0)
-        lost += _greater_nb(-profit, 0.0)
-        if position != 0 and (abs(growth - 1.0) <= BREAK_EVEN or growth <= 0.0):
-            sums[NEEDS_LEDGER] = 1.0
-            return
-        new_value = growth * inverse if target != 0 else 0.0
-        traded += (held_value + new_value) / before
+        n_closed += is_held
+        n_won += 1.0 if profit > 0.0 else 0.0
+        won += greater_nb(profit, 0.0)
+        lost += greater_nb(-profit, 0.0)
+        is_odd |= (is_held > 0.0) & ((abs(growth - 1.0) <= BREAK_EVEN) | (growth <= 0.0) | (last <= 0.0))
+        is_opened = inverse * abs(target)
+        traded += share + (1.0 - fee * share) * is_opened
         # Slippage is paid on units, value over price.
-        slid = abs(1.0 - open_price / price)
-        paid += equity * (held_value + new_value) * (fee + slid)
+        paid += equity * (value + growth * is_opened) * (cost_buy if target > position else cost_sell)
         equity *= growth
-        base = inverse * (1 - target) if target != 0 else 1.0
+        base = is_opened * (1.0 - target) + (1.0 - abs(target))
         slope = target * inverse / price
-        entry_price, position, filled = price, target, bar
+        entry_price, position = price, target
         step = growth * (base + slope * rows[bar, CLOSE]) / last - 1.0
         total += step
         squares += step * step
-    sums[RETURN_SUM], sums[RETURN_SQUARES] = total, squares
-    sums[FINAL_EQUITY], sums[DEEPEST] = equity * last, deepest
-    sums[N_CLOSED], sums[N_WON], sums[WON], sums[LOST] = n_closed, n_won, won, lost
-    sums[TRADED], sums[HELD], sums[COSTS] = traded, held, paid
+    account[POSITION], account[BASE], account[SLOPE], account[ENTRY_PRICE] = position, base, slope, entry_price
+    account[EQUITY], account[DEEPEST] = equity, lowest - 1.0
+    account[RETURN_SUM] += total
+    account[RETURN_SQUARES] += squares
+    account[N_CLOSED] += n_closed
+    account[N_WON] += n_won
+    account[WON] += won
+    account[LOST] += lost
+    account[TRADED] += traded
+    account[HELD] += held
+    account[COSTS] += paid
+    account[NEEDS_LEDGER] += 1.0 if is_odd else 0.0
+    return n_shorts
+
+
+@njit(cache=True, nogil=True)
+def _end_nb(market: Market, holds: Holds, n_changes: int, n_shorts: int, account: FloatArray) -> int:
+    """Hold to the last close, the one before the last of `holds.bars`; return the number of short holds."""
+    rows, filled, bar = market.rows, holds.bars[n_changes], holds.bars[n_changes + 1]
+    position, equity = account[POSITION], account[EQUITY]
+    account[FINAL_EQUITY] = equity * (account[BASE] + account[SLOPE] * rows[bar - 1, CLOSE])
+    account[HELD] += abs(position) * (bar - filled)
+    if position > 0.0:
+        account[RETURN_SUM] += rows[bar - 1, SUM] - rows[filled, SUM]
+        account[RETURN_SQUARES] += rows[bar - 1, SQUARES] - rows[filled, SQUARES]
+    holds.cash[n_changes], holds.units[n_changes] = equity * account[BASE], equity * account[SLOPE]
+    holds.shorts[n_shorts], holds.limits[n_shorts] = n_changes, 2.0 * account[ENTRY_PRICE]
+    return n_shorts + (1 if position < 0.0 else 0)
+
+
+@njit(cache=True, nogil=True)
+def score_tile_nb(
+    market: Market,
+    longs: WordArray,
+    shorts: WordArray,
+    tile: int,
+    tile_stop: int,
+    start: int,
+    stop: int,
+    holds: Holds,
+    account: FloatArray,
+) -> None:
+    """Bring an account that began at bar `start`, and ends before `stop`, over the bars of one tile.
+
+    Parameters
+    ----------
+    longs, shorts : ndarray of uint64
+        Positions on bars `tile` (a multiple of 64) to `tile_stop` - 1.
+    account : ndarray of shape (19,)
+        From `open_account_nb`, then brought over every tile before. With NEEDS_LEDGER > 0 the scores mean
+        nothing.
+    """
+    first, is_end = max(start, tile), stop <= tile_stop
+    last = min(stop - 1, tile_stop)
+    holds.bars[0] = int(account[FILLED])
+    n_holds = 0
+    if first < last:
+        n_holds = changes_nb(longs, shorts, tile, first, last, account[POSITION], holds)
+    deepest = account[DEEPEST]
+    n_shorts = trade_nb(market, holds, n_holds, account)
+    account[FILLED] = holds.bars[n_holds]
+    if is_end:
+        holds.bars[n_holds + 1] = stop
+        n_shorts = _end_nb(market, holds, n_holds, n_shorts, account)
+        n_holds += 1
+    total, squares = 0.0, 0.0
+    for short in range(n_shorts):
+        hold = holds.shorts[short]
+        part, part_squares = short_sums(
+            market.close, holds.bars[hold] + 1, holds.bars[hold + 1], holds.limits[short]
+        )
+        total += part
+        squares += part_squares
+    account[RETURN_SUM] += total
+    account[RETURN_SQUARES] += squares
+    account[PEAK], deepest = search_holds_nb(
+        market.close,
+        market.extremes,
+        market.offsets,
+        holds.bars,
+        holds.cash,
+        holds.units,
+        n_holds,
+        account[PEAK],
+        lesser_nb(deepest, account[DEEPEST]),
+    )
+    account[DEEPEST] = deepest
+    if deepest <= -1.0:
+        account[NEEDS_LEDGER] += 1.0
 
 
 @njit(cache=True, nogil=True)
 def score_bits_nb(
     rows: FloatArray,
     close: FloatArray,
-    table: FloatArray,
+    extremes: FloatArray,
+    offsets: IntArray,
     longs: WordArray,
     shorts: WordArray,
     folds: IntArray,
-    bars: IntArray,
-    targets: IntArray,
     fee: float,
     slippage: float,
-    sums: FloatArray,
+    accounts: FloatArray,
 ) -> None:
-    """Fill the sums, shape (n_folds, 12), of one candidate's positions given as bits.
+    """Fill the accounts, shape (n_folds, 19), of one candidate's positions given as bits.
 
     Parameters
     ----------
     folds : ndarray of shape (n_folds, 2), int64
         First bar and stop of each.
-    bars, targets : ndarray of shape (n_bars + 1,), int64
-        Room for the changes, used anew by every candidate.
     """
+    market, holds = Market(rows, close, extremes, offsets, fee, slippage), _room_nb()
     for fold in range(folds.shape[0]):
         start, stop = folds[fold, 0], folds[fold, 1]
-        n_changes = changes_nb(longs, shorts, start, stop, bars, targets)
-        score_changes_nb(rows, close, table, bars, targets, n_changes, start, fee, slippage, sums[fold])
+        open_account_nb(accounts[fold], start)
+        for tile in range(start // WORD_BITS, (stop + WORD_BITS - 1) // WORD_BITS, TILE_WORDS):
+            end = min(tile + TILE_WORDS, longs.shape[0])
+            score_tile_nb(
+                market,
+                longs[tile:end],
+                shorts[tile:end],
+                tile * WORD_BITS,
+                end * WORD_BITS,
+                start,
+                stop,
+                holds,
+                accounts[fold],
+            )
 
 
 @njit(cache=True, nogil=True)
 def score_thresholds_nb(
     rows: FloatArray,
     close: FloatArray,
-    table: FloatArray,
+    extremes: FloatArray,
+    offsets: IntArray,
     indicator: FloatArray,
     has_late_nan: bool,
     thresholds: FloatArray,
@@ -330,9 +339,9 @@ def score_thresholds_nb(
     folds: IntArray,
     fee: float,
     slippage: float,
-    sums: FloatArray,
+    accounts: FloatArray,
 ) -> None:
-    """Fill the sums of the candidates in `order` that share one indicator.
+    """Fill the accounts of the candidates in `order`, which share one indicator.
 
     Parameters
     ----------
@@ -342,34 +351,42 @@ def score_thresholds_nb(
         Of every candidate; `order` says which rows are meant.
     folds : ndarray of shape (n_folds, 2), int64
         First bar and stop of each.
-    sums : ndarray of shape (n_candidates, n_folds, 12)
+    accounts : ndarray of shape (n_candidates, n_folds, 19)
         Out.
     """
+    market, holds = Market(rows, close, extremes, offsets, fee, slippage), _room_nb()
     n_words = indicator.shape[0] // WORD_BITS
-    longs, shorts = np.empty(n_words, dtype=np.uint64), np.empty(n_words, dtype=np.uint64)
-    exits = np.empty((2, n_words), dtype=np.uint64)
-    bars = np.empty(close.shape[0] + 1, dtype=np.int64)
-    targets = np.empty(close.shape[0] + 1, dtype=np.int64)
-    last_exit_long, last_exit_short = np.nan, np.nan
+    longs, shorts = np.empty(TILE_WORDS, dtype=np.uint64), np.empty(TILE_WORDS, dtype=np.uint64)
+    exits = np.empty((2, TILE_WORDS), dtype=np.uint64)
+    states = np.zeros((order.shape[0], 2), dtype=np.uint64)
     for candidate in order:
-        enter_long, exit_long, enter_short, exit_short = thresholds[candidate]
-        if exit_long == enter_long and exit_short == enter_short and not has_late_nan:
-            memoryless_bits_nb(indicator, enter_long, enter_short, longs, shorts)
-        else:
-            if exit_long != last_exit_long or exit_short != last_exit_short:
-                exit_bits_nb(indicator, exit_long, exit_short, exits)
-                last_exit_long, last_exit_short = exit_long, exit_short
-            latched_bits_nb(indicator, enter_long, enter_short, exits, longs, shorts)
-        score_bits_nb(
-            rows,
-            close,
-            table,
-            longs,
-            shorts,
-            folds,
-            bars,
-            targets,
-            fee,
-            slippage,
-            sums[candidate],
-        )
+        for fold in range(folds.shape[0]):
+            open_account_nb(accounts[candidate, fold], folds[fold, 0])
+    for tile in range(0, n_words, TILE_WORDS):
+        end = min(tile + TILE_WORDS, n_words)
+        part = indicator[tile * WORD_BITS : end * WORD_BITS]
+        last_exit_long, last_exit_short = np.nan, np.nan
+        for row in range(order.shape[0]):
+            candidate = order[row]
+            enter_long, exit_long, enter_short, exit_short = thresholds[candidate]
+            if exit_long == enter_long and exit_short == enter_short and not has_late_nan:
+                memoryless_bits_nb(part, enter_long, enter_short, longs, shorts)
+            else:
+                if exit_long != last_exit_long or exit_short != last_exit_short:
+                    exit_bits_nb(part, exit_long, exit_short, exits)
+                    last_exit_long, last_exit_short = exit_long, exit_short
+                latched_bits_nb(part, enter_long, enter_short, exits, states[row], longs, shorts)
+            for fold in range(folds.shape[0]):
+                start, stop = folds[fold, 0], folds[fold, 1]
+                if start < end * WORD_BITS and stop > tile * WORD_BITS:
+                    score_tile_nb(
+                        market,
+                        longs,
+                        shorts,
+                        tile * WORD_BITS,
+                        end * WORD_BITS,
+                        start,
+                        stop,
+                        holds,
+                        accounts[candidate, fold],
+                    )

@@ -30,6 +30,8 @@ class RunKind:
         Dotted path of the django-q2 task that takes the run's primary key.
     title : str
         For people.
+    settle : str
+        Dotted path of a function that ends what such runs left half done when they died; "" for none.
     """
 
     name: str
@@ -37,6 +39,7 @@ class RunKind:
     execute: str
     supervise: str
     title: str
+    settle: str = ""
 
     @property
     def model_class(self) -> type[Run]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
+from django.utils.module_loading import import_string
 from django_q.tasks import async_task
 
 from trainingday.exceptions import NotFound, StateConflict
@@ -138,6 +139,8 @@ def reap() -> int:
     """Nudge runs whose worker died or whose message was lost, fail exhausted ones; return how many."""
     n_reaped = 0
     for kind in all_kinds():
+        if kind.settle:
+            n_reaped += import_string(kind.settle)()
         runs = kind.model_class._default_manager.filter(is_part=False)
         expired = runs.filter(state=RunState.RUNNING, lease_until__lt=Now())
         n_reaped += expired.filter(is_cancel_requested=True).update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from patterns.discovery.mining import mine
 from patterns.discovery.options import MiningOptions, Segments
 from patterns.discovery.pattern import Pattern
 from patterns.discovery.sightings import find_sightings
+from trainingday.bars import Bars
 from trainingday.synthetic import NULL_MARKETS, SEED, PlantedMarket, planted_words_market, synthetic_bars
 
 SEARCH_BARS, GAP_BARS, LATER_BARS = 40_000, 60, 10_000
@@ -59,19 +61,34 @@ class PlantedOutcome:
     n_words_false: int
 
 
-def run_null(index: int, seed: int = SEED, options: MiningOptions | None = None) -> NullOutcome:
-    """Return one session's claims on the `index`-th null market; kinds rotate N1..N5."""
+def run_null(
+    index: int,
+    seed: int = SEED,
+    options: MiningOptions | None = None,
+    *,
+    make_features: Callable[[Bars], Features] = Features,
+) -> NullOutcome:
+    """Return one session's claims on the `index`-th null market; kinds rotate N1..N5.
+
+    `make_features` lets a benchmark put a fault into what the miner reads.
+    """
     kind = NULL_MARKETS[index % len(NULL_MARKETS)]
-    n_tested, n_candidates, confirmed = _session(Features(synthetic_bars(kind, N_BARS, index, seed)), options)
+    features = make_features(synthetic_bars(kind, N_BARS, index, seed))
+    n_tested, n_candidates, confirmed = _session(features, options)
     return NullOutcome(kind, n_tested, n_candidates, len(confirmed))
 
 
 def run_planted(
-    index: int, seed: int = SEED, options: MiningOptions | None = None, *, effect: float = 0.45
+    index: int,
+    seed: int = SEED,
+    options: MiningOptions | None = None,
+    *,
+    effect: float = 0.45,
+    make_features: Callable[[Bars], Features] = Features,
 ) -> PlantedOutcome:
     """Return what one session recovers of ten words planted with `effect` volatility units each."""
     market = planted_words_market(N_BARS, index, seed, effect=effect)
-    features = Features(market.bars)
+    features = make_features(market.bars)
     _, n_candidates, confirmed = _session(features, options)
     claimed = {(pattern.word, pattern.direction) for pattern in confirmed}
     planted = {(word.word, word.direction) for word in market.words}

@@ -48,7 +48,7 @@ def test_before_the_first_run_it_says_what_to_do(viewer: Client) -> None:
 def test_it_shows_rate_interval_rule_and_the_command(viewer: Client) -> None:
     store()
     page = page_of(viewer)
-    for text in ("3 of 60", "5.0 %", "1.0 % to 13.9 %", "fewer than 9", "✓ holds", "--markets 60"):
+    for text in ("3 of 60", "5.0 %", "1.0 % to 13.9 %", "fewer than 8", "✓ holds", "--markets 60"):
         assert text in page, text
 
 

@@ -13,9 +13,9 @@ from sessions.honesty.options import MarketTask, Mutant
 from strategies.grading import ExamRoom
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.markets.splits import plan_split
-from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.network import N_POSITIONS, Activation, PolicyKind, PolicyNetwork
-from trainingday.policy.observation import N_FEATURES
+from trainingday.policy.observation import N_FEATURES, compute_features
+from trainingday.stats.ratios import sharpe_ratio
 from trainingday.synthetic import HOURS_PER_YEAR, NULL_MARKETS, synthetic_bars
 from trainingday.typing import FloatArray
 
@@ -31,8 +31,8 @@ def run_untrained(task: MarketTask) -> ExamOutcome:
     """
     room = open_room(task)
     rng = np.random.default_rng(task.stream())
-    policies = [PolicyEnsemble((random_policy(rng),)) for _ in range(N_POLICIES)]
-    paths = [policy.positions_on(room.bars) for policy in policies]
+    features = compute_features(room.bars)
+    paths = [random_policy(rng).positions(features) for _ in range(N_POLICIES)]
     if task.mutant is Mutant.LOOKAHEAD:
         paths = [one_bar_early(path) for path in paths]
     chosen_on = room.split.test if task.mutant is Mutant.PICK_ON_TEST else room.split.validation
@@ -80,5 +80,5 @@ def _sharpe_ratio(room: ExamRoom, positions: FloatArray, segment: slice) -> floa
     result = run_backtest(
         room.bars[segment], positions[segment], room.costs, bars_per_year=room.bars_per_year
     )
-    ratio = result.metrics.sharpe_ratio
+    ratio = sharpe_ratio(result.returns, room.bars_per_year)
     return -np.inf if ratio is None else ratio

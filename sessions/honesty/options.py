@@ -27,7 +27,7 @@ class Mutant(StrEnum):
 
 
 class Case(StrEnum):
-    """What is run on a market. The numbers of the seed's last word are in order: never reorder."""
+    """What is run on a market. Never reorder: the place here is part of each seed, see `stream`."""
 
     TOURNAMENT = "tournament"
     UNTRAINED = "untrained"

@@ -14,7 +14,7 @@ from sessions.honesty.tournaments import FAMILIES, SPLIT, early
 from strategies import grading
 from strategies.library.registry import get_family
 from tests.markets import gaussian_bars
-from trainingday.policy.observation import N_FEATURES
+from trainingday.policy.observation import N_FEATURES, compute_features
 from trainingday.stats.gate import decide
 from trainingday.synthetic import SEED, synthetic_bars
 
@@ -90,9 +90,8 @@ def test_random_policies_trade() -> None:
     rng = np.random.default_rng(1)
     policies = [random_policy(rng) for _ in range(5)]
     assert all(policy.n_features == N_FEATURES for policy in policies)
-    from trainingday.policy.ensemble import PolicyEnsemble
-
-    changes = [np.count_nonzero(np.diff(PolicyEnsemble((policy,)).positions_on(bars))) for policy in policies]
+    features = compute_features(bars)
+    changes = [np.count_nonzero(np.diff(policy.positions(features))) for policy in policies]
     assert min(changes) > 30
 
 

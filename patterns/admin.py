@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from patterns.models import Pattern, PatternScan, PatternSighting
+from patterns.models import Pattern, PatternFinding, PatternScan, PatternSet, PatternSighting
 from trainingday.runs.admin import ReadOnlyAdmin
 
 
@@ -25,3 +25,16 @@ class PatternAdmin(ReadOnlyAdmin):
 class PatternSightingAdmin(ReadOnlyAdmin):
     list_display = ["id", "pattern", "bar_us", "forward_return", "is_success"]
     list_select_related = ["pattern"]
+
+
+@admin.register(PatternFinding)
+class PatternFindingAdmin(ReadOnlyAdmin):
+    list_display = ["id", "pattern", "scan", "is_confirmed", "created_at"]
+    list_filter = ["is_confirmed"]
+    list_select_related = ["pattern", "scan"]
+
+
+@admin.register(PatternSet)
+class PatternSetAdmin(ReadOnlyAdmin):
+    list_display = ["sha256", "market", "created_at"]
+    list_select_related = ["market"]

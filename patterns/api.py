@@ -112,16 +112,18 @@ class PatternViewSet(viewsets.ReadOnlyModelViewSet[Pattern]):
         return Response(BacktestSerializer(queries.backtest(self.get_object())).data)
 
 
+class PatternSightingFilter(filters.FilterSet):
+    class Meta:
+        model = PatternSighting
+        fields = {"pattern": ["exact"], "pattern__market__slug": ["exact"], "is_success": ["exact", "isnull"]}
+
+
 class PatternSightingViewSet(
     mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[PatternSighting]
 ):
     queryset = queries.query_sightings()
     serializer_class = PatternSightingSerializer
-    filterset_fields = {
-        "pattern": ["exact"],
-        "pattern__market__slug": ["exact"],
-        "is_success": ["exact", "isnull"],
-    }
+    filterset_class = PatternSightingFilter
     ordering_fields = ["bar_us", "forward_return"]
     lookup_value_regex = DIGITS
 

@@ -17,8 +17,10 @@ from patterns.models import Pattern, PatternFinding, PatternScan, PatternSightin
 from patterns.tracking import Later, Readable, follow, stored_record
 from trainingday.markets.models import Market
 from trainingday.markets.splits import Split
+from trainingday.typing import JSONDict
 
 BATCH = 500
+MAX_TEMPLATES = 100  # of one scan, best p-value first; every confirmed pattern has one beside
 CONFIRMED_REASON = "significant on validation and paid after costs"
 # What a scan may change of a pattern that exists.
 CHANGED = [
@@ -55,6 +57,8 @@ def describe(
         row.last_scan = scan
         if row.state == Pattern.State.CANDIDATE:
             _renew(row, candidate, confirmation, readable, split, options)
+            if index < MAX_TEMPLATES or confirmation.is_confirmed:
+                row.template = _drawn(candidate, readable, split)
         rows.append(row)
     return rows
 
@@ -99,9 +103,8 @@ def store(
         }  # fmt: skip
         row.updated_at = now
         n_retired += _retire_by_rule(row, later, readable)
-    known = [row for row in rows if row.pk is not None]
-    Pattern.objects.bulk_create([row for row in rows if row.pk is None], batch_size=BATCH)
-    Pattern.objects.bulk_update(known, CHANGED, batch_size=BATCH)
+    _upsert([row for row in rows if row.pk is not None], ["id"])
+    _upsert([row for row in rows if row.pk is None], ["market", "key"])
     PatternFinding.objects.bulk_create(
         [
             PatternFinding(
@@ -114,6 +117,13 @@ def store(
     )  # fmt: skip
     _store_sightings(scan.market, rows, followed)
     return n_new, n_retired
+
+
+def _upsert(rows: Sequence[Pattern], unique: list[str]) -> None:
+    # An upsert, because bulk_update spells a CASE of every row for every field: seconds instead of one.
+    Pattern.objects.bulk_create(
+        rows, batch_size=BATCH, update_conflicts=True, unique_fields=unique, update_fields=CHANGED
+    )
 
 
 def _store_sightings(market: Market, rows: Sequence[Pattern], followed: dict[str, Later]) -> None:
@@ -151,18 +161,21 @@ def _renew(
     found = candidate.pattern
     bars = readable.before.bars
     judged = confirmation.record if confirmation.record.n_known else candidate.record
-    drawn = template(bars, found, split.train, features=readable.before)
     row.window, row.word, row.horizon = found.shape.window, found.letters, found.horizon
     row.volatility_regime, row.volume_regime = found.volatility_name, found.volume_name
     row.direction, row.definition = found.direction, found.as_dict()
     row.discovery, row.confirmation = candidate.as_dict(), confirmation.as_dict()
     row.success_rate, row.average_return = judged.success_rate, judged.mean_net_return
     row.n_occurrences, row.q_value = candidate.record.n_known, candidate.q_value
-    row.template = drawn.as_dict() if drawn else {}
     row.success_threshold = options.success_threshold
     row.later_from_us = int(bars.timestamps[split.validation.start])
     row.judged_from_us = int(bars.timestamps[split.validation.stop])
     row.state_reason = confirmation.reason or ""
+
+
+def _drawn(candidate: PatternCandidate, readable: Readable, split: Split) -> JSONDict:
+    path = template(readable.before.bars, candidate.pattern, split.train, features=readable.before)
+    return path.as_dict() if path else {}
 
 
 def _confirm(row: Pattern, scan: PatternScan) -> bool:

@@ -21,6 +21,9 @@ class PatternScan(Run):
     n_confirmed = models.PositiveIntegerField(null=True, blank=True)
     n_new = models.PositiveIntegerField(null=True, blank=True, help_text="Confirmed here for the first time.")
     n_retired = models.PositiveIntegerField(null=True, blank=True, help_text="Retired here by rule.")
+    summary = models.TextField(
+        blank=True, default="", help_text="What it came to; stored with the patterns, in one transaction."
+    )
     recognition = models.JSONField(
         default=dict, blank=True, help_text="Of all patterns known to the market once the scan had ended."
     )

@@ -66,7 +66,7 @@ def run_scan(
     an attempt that died has stored nothing, and one that died later is not repeated.
     """
     if scan.n_tested is not None:
-        return scan.reason
+        return scan.summary
     options = scan_options(scan)
     readable = Readable.of(bars, split)
     report = _reporter(context, span)
@@ -97,8 +97,8 @@ def run_scan(
         n_new, n_retired = book.store(scan, rows, found, followed, mined.found, confirmations, readable)
         result = _Result(mined, confirmations, n_new, n_retired, _out_of_sample(followed, options))
         _finish(scan, result)
-        context.add_event("note", {"text": scan.reason})
-    return scan.reason
+        context.add_event("note", {"text": scan.summary})
+    return scan.summary
 
 
 def _reporter(context: RunContext, span: tuple[float, float]) -> Progress:
@@ -125,9 +125,10 @@ def _finish(scan: PatternScan, result: _Result) -> None:
     scan.n_tested, scan.n_found = result.mined.candidates_tested, len(result.mined.found)
     scan.n_confirmed, scan.n_new, scan.n_retired = result.n_confirmed, result.n_new, result.n_retired
     scan.recognition = asdict(recognition(result.records))
-    scan.reason = result.sentence()
-    fields = ["n_tested", "n_found", "n_confirmed", "n_new", "n_retired", "recognition", "reason"]
+    scan.summary = result.sentence()
+    fields = ["n_tested", "n_found", "n_confirmed", "n_new", "n_retired", "recognition", "summary"]
     if scan.is_part:
-        scan.state, scan.progress, scan.finished_at = RunState.SUCCEEDED, 1.0, Now()
-        fields += ["state", "progress", "finished_at"]
+        scan.state, scan.reason = RunState.SUCCEEDED, scan.summary
+        scan.progress, scan.finished_at = 1.0, Now()
+        fields += ["state", "reason", "progress", "finished_at"]
     scan.save(update_fields=fields)

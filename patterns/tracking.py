@@ -56,7 +56,7 @@ class _Part:
         return self.start >= len(self.features.bars)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Later:
     """What became of a pattern on later bars.
 

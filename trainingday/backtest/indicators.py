@@ -18,8 +18,11 @@ def momentum_nb(values: FloatArray, lookback: int) -> FloatArray:
     """Return values[t] / values[t - lookback] - 1, shape (n_bars,)."""
     out = np.empty(values.shape[0])
     out[:lookback] = np.nan
-    for bar in range(lookback, values.shape[0]):
-        out[bar] = values[bar] / values[bar - lookback] - 1.0
+    # Slices from 0 on, so that four bars are divided at once.
+    later, found = values[lookback:], out[lookback:]
+    earlier = values[: found.shape[0]]
+    for bar in range(found.shape[0]):
+        found[bar] = later[bar] / earlier[bar] - 1.0
     return out
 
 

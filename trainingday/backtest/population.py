@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from trainingday.backtest import market_tables
+from trainingday.backtest import fills, market_tables
 from trainingday.backtest import population_kernels as kernels
 from trainingday.backtest.engine import Costs, check_bars, check_positions, run_backtest
 from trainingday.backtest.masks import WORD_BITS, pack_positions_nb
@@ -117,14 +117,14 @@ def score_population(
 
     Notes
     -----
-    No array of bars times candidates exists: memory grows by 152 bytes per candidate and segment.
+    No array of bars times candidates exists: memory grows by 136 bytes per candidate and segment.
     Deterministic: no threads, and sums in a fixed order.
     """
     check_bars(bars)
     check_bars_per_year(bars_per_year)
     table = family.validate_table(parameters, len(bars))
     folds = _folds(segment, len(bars))
-    sums = np.zeros((table.shape[0], folds.shape[0], kernels.N_ACCOUNT))
+    sums = np.zeros((table.shape[0], folds.shape[0], fills.N_ACCOUNT))
     market = _Market(bars, costs, folds)
     if isinstance(family, ThresholdScorable):
         _score_thresholds(market, family, table, [parameter.name for parameter in family.parameters], sums)
@@ -220,7 +220,7 @@ def _score_positions(market: _Market, family: ScorableFamily, table: FloatArray,
         positions = family.compute_positions(market.bars, _values(family, row))
         targets = check_positions(positions, len(market.bars))
         if not pack_positions_nb(targets, longs, shorts):
-            sums[candidate, :, kernels.NEEDS_LEDGER] = 1.0
+            sums[candidate, :, fills.NEEDS_LEDGER] = 1.0
             continue
         kernels.score_bits_nb(
             market.rows,
@@ -241,8 +241,8 @@ def _values(family: ScorableFamily, row: FloatArray) -> dict[str, float]:
 
 
 def _variance(sums: FloatArray, n_returns: IntArray) -> FloatArray:
-    squares = sums[:, :, kernels.RETURN_SQUARES]
-    return (squares - sums[:, :, kernels.RETURN_SUM] ** 2 / n_returns) / np.maximum(n_returns - 1, 1)
+    squares = sums[:, :, fills.RETURN_SQUARES]
+    return (squares - sums[:, :, fills.RETURN_SUM] ** 2 / n_returns) / np.maximum(n_returns - 1, 1)
 
 
 def _finish(sums: FloatArray, folds: IntArray, bars_per_year: float) -> dict[str, FloatArray]:
@@ -251,32 +251,32 @@ def _finish(sums: FloatArray, folds: IntArray, bars_per_year: float) -> dict[str
     n_returns = np.maximum(n_bars - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.sqrt(_variance(sums, n_returns))
-        sharpe = sums[:, :, kernels.RETURN_SUM] / n_returns / deviation * math.sqrt(bars_per_year)
-        n_closed, lost = sums[:, :, kernels.N_CLOSED], sums[:, :, kernels.LOST]
-        profit = sums[:, :, kernels.WON] - lost
+        sharpe = sums[:, :, fills.RETURN_SUM] / n_returns / deviation * math.sqrt(bars_per_year)
+        n_closed, lost = sums[:, :, fills.N_CLOSED], sums[:, :, fills.LOST]
+        profit = sums[:, :, fills.WON] - lost
         return {
             "sharpe_ratio": np.where((n_bars > MIN_OBSERVATIONS) & (deviation > 0), sharpe, np.nan),
-            "total_return": np.where(n_bars > 1, sums[:, :, kernels.FINAL_EQUITY] - 1.0, np.nan),
-            "max_drawdown": sums[:, :, kernels.DEEPEST].copy(),
-            "win_rate": sums[:, :, kernels.N_WON] / n_closed,
+            "total_return": np.where(n_bars > 1, sums[:, :, fills.FINAL_EQUITY] - 1.0, np.nan),
+            "max_drawdown": sums[:, :, fills.DEEPEST].copy(),
+            "win_rate": sums[:, :, fills.N_WON] / n_closed,
             "n_trades": n_closed.copy(),
-            "profit_factor": np.where(lost > 0, sums[:, :, kernels.WON] / lost, np.nan),
+            "profit_factor": np.where(lost > 0, sums[:, :, fills.WON] / lost, np.nan),
             "expectancy": profit / n_closed,
-            "exposure": sums[:, :, kernels.HELD] / n_bars,
-            "turnover": np.where(n_bars > 1, sums[:, :, kernels.TRADED] * bars_per_year / n_returns, np.nan),
-            "costs_paid": sums[:, :, kernels.COSTS].copy(),
+            "exposure": sums[:, :, fills.HELD] / n_bars,
+            "turnover": np.where(n_bars > 1, sums[:, :, fills.TRADED] * bars_per_year / n_returns, np.nan),
+            "costs_paid": sums[:, :, fills.COSTS].copy(),
         }
 
 
 def _doubtful(sums: FloatArray, folds: IntArray) -> list[tuple[int, int]]:
     """Return (candidate, fold) pairs whose closed forms may have lost digits or do not hold."""
     n_returns = np.maximum(folds[:, 1] - folds[:, 0] - 1, 1)
-    squares = sums[:, :, kernels.RETURN_SQUARES]
+    squares = sums[:, :, fills.RETURN_SQUARES]
     spread = _variance(sums, n_returns)
     is_thin = (squares > 0) & (
         (spread * n_returns < MIN_VARIANCE_SHARE * squares) | (spread < MIN_DEVIATION**2)
     )
-    is_odd = (sums[:, :, kernels.NEEDS_LEDGER] > 0) | ~np.isfinite(sums).all(axis=2)
+    is_odd = (sums[:, :, fills.NEEDS_LEDGER] > 0) | ~np.isfinite(sums).all(axis=2)
     return [(int(row), int(column)) for row, column in np.argwhere(is_thin | is_odd)]
 
 

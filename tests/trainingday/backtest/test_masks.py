@@ -16,7 +16,9 @@ def _bits(indicator: FloatArray, thresholds: list[float]) -> FloatArray:
     longs, shorts = np.empty(n_words, dtype=np.uint64), np.empty(n_words, dtype=np.uint64)
     exits = np.empty((2, n_words), dtype=np.uint64)
     masks.exit_bits_nb(padded, thresholds[1], thresholds[3], exits)
-    masks.latched_bits_nb(padded, thresholds[0], thresholds[2], exits, longs, shorts)
+    masks.latched_bits_nb(
+        padded, thresholds[0], thresholds[2], exits, np.zeros(2, dtype=np.uint64), longs, shorts
+    )
     out = np.empty(indicator.shape[0])
     masks.unpack_positions_nb(longs, shorts, out)
     return out

@@ -19,7 +19,12 @@ from numba.core.dispatcher import Dispatcher
 from strategies.library.registry import families
 from tests.markets import gaussian_bars
 from trainingday.backtest import (
-    channels, indicators, kernels, masks, overlays, population_kernels, thresholds
+    channels, drawdown_search, fills, indicators, kernels, market_tables, masks, overlays,
+    population_kernels, thresholds
+)
+MODULES = (
+    channels, drawdown_search, fills, indicators, kernels, market_tables, masks, overlays,
+    population_kernels, thresholds
 )
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.backtest.overlays import DrawdownStop, StopLoss, VolatilityTarget
@@ -34,7 +39,7 @@ for overlay in (StopLoss(), DrawdownStop(), VolatilityTarget()):
     overlay.apply(bars, positions)
 missed = [
     name
-    for module in (channels, indicators, kernels, masks, overlays, population_kernels, thresholds)
+    for module in MODULES
     for name, kernel in vars(module).items()
     if isinstance(kernel, Dispatcher) and sum(kernel.stats.cache_misses.values())
 ]

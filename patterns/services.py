@@ -18,7 +18,7 @@ from patterns.models import Pattern, PatternScan, PatternSet
 from patterns.options import DEFAULT_WINDOWS, scan_configuration
 from trainingday.artifacts import canonical_json
 from trainingday.bars import Bars
-from trainingday.exceptions import InvalidArgument, StateConflict
+from trainingday.exceptions import ArtifactRejected, InvalidArgument, StateConflict
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_latest_dataset
 from trainingday.markets.splits import plan_split
@@ -122,7 +122,12 @@ def freeze_confirmed_set(market: Market) -> tuple[JSONDict, str]:
     if not rows:
         raise StateConflict(f"{market.slug} has no confirmed pattern: nothing can be traded")
     patterns = sorted((row.definition for row in rows), key=lambda each: str(each["id"]))
-    definition: JSONDict = {"format": SET_FORMAT, "patterns": patterns}
+    definition: JSONDict = {
+        "format": SET_FORMAT,
+        "patterns": patterns,
+        # The set was chosen on bars before this one: a score on them flatters it.
+        "seen_until_us": max(row.judged_from_us for row in rows),
+    }
     sha256 = set_fingerprint(definition)
     PatternSet.objects.get_or_create(sha256=sha256, defaults={"market": market, "definition": definition})
     return definition, sha256
@@ -131,6 +136,22 @@ def freeze_confirmed_set(market: Market) -> tuple[JSONDict, str]:
 def set_fingerprint(definition: JSONDict) -> str:
     """Return the sha256 that names a set."""
     return hashlib.sha256(canonical_json(definition)).hexdigest()
+
+
+def load_set(sha256: str) -> JSONDict:
+    """Return the definition of a frozen set.
+
+    Raises
+    ------
+    NotFound
+        If there is no such set.
+    ArtifactRejected
+        If its definition is no longer what its name says.
+    """
+    definition: JSONDict = queries.query_set(sha256).definition
+    if set_fingerprint(definition) != sha256:
+        raise ArtifactRejected(f"pattern set {sha256[:12]} is not what was frozen under this name")
+    return definition
 
 
 def positions_of_set(definition: JSONDict, bars: Bars) -> FloatArray:

@@ -1,10 +1,11 @@
-"""Target positions of any strategy: a family of the library, or a trained model."""
+"""Target positions of any strategy: a family of the library, a trained model, or a frozen pattern set."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from patterns.services import freeze_confirmed_set, load_set, positions_of_set
 from strategies.library.registry import get_family
 from strategies.models import Strategy
 from strategies.store import cached_policy
@@ -15,6 +16,7 @@ from trainingday.markets.models import Market
 from trainingday.typing import FloatArray
 
 MODEL_FAMILY = "ml_model"
+PATTERN_FAMILY = "pattern"
 RANDOM_CONTROL = "random"
 CONTROLS = ("buy_and_hold", "flat", RANDOM_CONTROL)
 ANY_LENGTH = 2**31  # a strategy is stored for every length of history
@@ -30,10 +32,12 @@ def positions_of(strategy: Strategy, bars: Bars) -> FloatArray:
     NotEnoughBars
         If a window of the strategy is not shorter than the bars.
     ArtifactRejected
-        If the model's file is not as it was signed.
+        If the model's file is not as it was signed, or the pattern set not as it was frozen.
     """
     if strategy.family == MODEL_FAMILY:
         return model_positions(strategy.artifact, bars)
+    if strategy.family == PATTERN_FAMILY:
+        return positions_of_set(load_set(strategy.artifact), bars)
     if strategy.family == RANDOM_CONTROL:
         raise InvalidArgument("a random control has positions only beside the winner that it was drawn from")
     return get_family(strategy.family).positions(bars, strategy.parameters)
@@ -42,6 +46,21 @@ def positions_of(strategy: Strategy, bars: Bars) -> FloatArray:
 def model_positions(artifact: str, bars: Bars) -> FloatArray:
     """Return the positions of a trained model; its file is read and checked once per process."""
     return cached_policy(artifact).positions_on(bars)
+
+
+def pattern_strategy(market: Market) -> Strategy:
+    """Return the strategy that trades the market's confirmed patterns as they are now.
+
+    Its patterns were confirmed on validation, so a validation score flatters it: only the sealed exam and
+    bars that came later say what it is worth.
+
+    Raises
+    ------
+    StateConflict
+        If the market has no confirmed pattern.
+    """
+    _, sha256 = freeze_confirmed_set(market)
+    return get_or_create_strategy(market, PATTERN_FAMILY, {}, sha256)
 
 
 def fingerprint(family: str, parameters: Mapping[str, float], artifact: str = "") -> str:
@@ -100,10 +119,12 @@ def _by_fingerprint(market: Market, names: set[str]) -> dict[str, Strategy]:
 
 
 def _checked(family: str, parameters: Mapping[str, float], artifact: str) -> dict[str, float]:
-    if family == MODEL_FAMILY:
+    if family in (MODEL_FAMILY, PATTERN_FAMILY):
         if parameters or not artifact:
-            raise InvalidArgument("a model strategy should have an artefact and no parameters, has not")
+            raise InvalidArgument(f"{family} should have an artefact and no parameters, has not")
         return {}
     if artifact:
-        raise InvalidArgument(f"only {MODEL_FAMILY} has an artefact, {family} should have none")
+        raise InvalidArgument(
+            f"only {MODEL_FAMILY} and {PATTERN_FAMILY} have an artefact, {family} should have none"
+        )
     return get_family(family).validate(parameters, ANY_LENGTH)

@@ -14,12 +14,12 @@ from patterns.discovery.options import MiningOptions
 from patterns.discovery.pattern import Pattern as Definition
 from patterns.discovery.pattern import RegimeCuts
 from patterns.models import Pattern, PatternSet, PatternSighting
-from patterns.services import freeze_confirmed_set, positions_of_set, set_fingerprint
+from patterns.services import freeze_confirmed_set, load_set, positions_of_set, set_fingerprint
 from patterns.tracking import Readable, follow
 from tests.lookahead import find_lookahead
 from tests.pages import make_dataset, make_pattern
 from tests.patterns.helpers import faded_bars, make_market, planted_bars, scan_market, with_other_prices
-from trainingday.exceptions import InvalidArgument, NotFound, StateConflict
+from trainingday.exceptions import ArtifactRejected, InvalidArgument, NotFound, StateConflict
 from trainingday.markets.models import Market, TestWindow
 from trainingday.markets.queries import query_bars, query_split, query_test_window
 from trainingday.markets.services import load_bars
@@ -185,6 +185,15 @@ def test_the_positions_of_a_set_read_no_later_bar(market: Market) -> None:
     )
 
 
+def test_a_set_that_was_changed_is_rejected(market: Market) -> None:
+    stored_pattern(market, RISING, judged_from_us=77)
+    definition, sha256 = freeze_confirmed_set(market)
+    assert load_set(sha256) == definition and definition["seen_until_us"] == 77
+    PatternSet.objects.update(definition=definition | {"patterns": []})
+    with pytest.raises(ArtifactRejected):
+        load_set(sha256)
+
+
 def test_only_confirmed_patterns_are_frozen(market: Market) -> None:
     stored_pattern(market, RISING, state="candidate")
     stored_pattern(market, FALLING, state="retired")
@@ -192,7 +201,7 @@ def test_only_confirmed_patterns_are_frozen(market: Market) -> None:
         freeze_confirmed_set(market)
     with pytest.raises(NotFound):
         queries.query_set("0" * 64)
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgument, match="format"):
         positions_of_set({"patterns": []}, planted_bars())
 
 

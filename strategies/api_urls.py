@@ -1,7 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from strategies import api
+from strategies import api, backtest_api
 
 router = SimpleRouter()
 router.register("tournaments", api.TournamentViewSet, basename="api-tournament")
@@ -9,4 +9,10 @@ router.register("strategies", api.StrategyViewSet, basename="api-strategy")
 router.register("performances", api.PerformanceViewSet, basename="api-performance")
 router.register("looks", api.LookViewSet, basename="api-look")
 router.register("champions", api.ChampionViewSet, basename="api-champion")
-urlpatterns = [path("signals/", api.SignalView.as_view(), name="api-signals"), *router.urls]
+urlpatterns = [
+    path("signals/", api.SignalView.as_view(), name="api-signals"),
+    path("backtests/", backtest_api.BacktestView.as_view(), name="api-backtests"),
+    path("backtests/equity.csv", backtest_api.EquityCsvView.as_view(), name="api-backtest-equity"),
+    path("backtests/trades.csv", backtest_api.TradesCsvView.as_view(), name="api-backtest-trades"),
+    *router.urls,
+]

@@ -54,13 +54,11 @@ class BacktestPage:
         return FORWARD_WARNING if self.report.has_forward else ""
 
 
-def backtest_page(report: BacktestReport) -> BacktestPage:
+def backtest_page(report: BacktestReport, max_trades: int = MAX_TRADE_ROWS) -> BacktestPage:
     segments = []
     for part in report.segments:
         first, last = (f"{stamp}"[:16].replace("T", " ") for stamp in _ends(part))
-        segments.append(
-            SegmentPage(part, first, last, year_rows(part), trade_rows(part, MAX_TRADE_ROWS)[::-1])
-        )
+        segments.append(SegmentPage(part, first, last, year_rows(part), trade_rows(part, max_trades)[::-1]))
     return BacktestPage(
         report,
         metric_rows(report),

@@ -17,6 +17,7 @@ from strategies.backtests import BacktestReport
 from trainingday.exceptions import InvalidArgument
 
 STYLES = ("tokens", "layout", "components", "markets", "backtest", "print")
+MAX_TRADE_ROWS = 2000
 
 
 def render_report(report: BacktestReport) -> str:
@@ -26,7 +27,7 @@ def render_report(report: BacktestReport) -> str:
     sheets["print"] = f"@media print {{ {sheets['print'].replace('@page { margin: 16mm 14mm; }', '')} }}"
     plotly = (files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8")
     context = {
-        "page": backtest_page(report),
+        "page": backtest_page(report, MAX_TRADE_ROWS),
         "now": timezone.now(),
         # Our own files and plotly's: trusted, and free of closing tags.
         "styles": mark_safe("\n".join(sheets.values())),  # noqa: S308

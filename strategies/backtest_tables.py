@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
 
 from strategies.backtests import BacktestReport, SegmentReport
 from trainingday.bars import Bars
@@ -23,7 +25,10 @@ TRADE_COLUMNS = (
     "segment", "entry_time", "exit_time", "direction", "size", "entry_price", "exit_price", "fees",
     "net_profit", "bars_held", "is_open",
 )  # fmt: skip
-EQUITY_COLUMNS = ("segment", "time", "close", "position", "equity", "drawdown", "buy_and_hold_equity")
+EQUITY_SCHEMA = pa.schema(
+    [("segment", pa.string()), ("time", pa.string())]
+    + [(name, pa.float64()) for name in ("close", "position", "equity", "drawdown", "buy_and_hold_equity")]
+)
 
 
 @dataclass(frozen=True)
@@ -199,21 +204,29 @@ def trades_csv(report: BacktestReport) -> str:
 
 
 def equity_csv(report: BacktestReport) -> str:
-    """Return every bar of every segment as CSV: close, target position, equity, drawdown, buy & hold."""
-    return _csv(EQUITY_COLUMNS, (row for part in report.segments for row in _equity_rows(part)))
+    """Return every bar of every segment as CSV: close, target position, equity, drawdown, buy & hold.
+
+    Its only texts are segment names and times, which no spreadsheet takes for formulas.
+    """
+    out = pa.BufferOutputStream()
+    with pa_csv.CSVWriter(out, EQUITY_SCHEMA) as writer:
+        for part in report.segments:
+            writer.write_table(_equity_table(part))
+    return str(out.getvalue().to_pybytes().decode("utf-8"))
 
 
-def _equity_rows(part: SegmentReport) -> Iterator[Sequence[Any]]:
-    falls = [None] * len(part.bars) if part.drawdowns is None else part.drawdowns.tolist()
+def _equity_table(part: SegmentReport) -> Any:
+    n_bars = len(part.bars)
     columns = (
-        times(part.bars, np.arange(len(part.bars))),
-        part.bars.close.tolist(),
-        part.result.positions.tolist(),
-        part.result.equity.tolist(),
-        falls,
-        part.hold.equity.tolist(),
+        [part.name] * n_bars,
+        times(part.bars, np.arange(n_bars)),
+        part.bars.close,
+        part.result.positions,
+        part.result.equity,
+        pa.nulls(n_bars, pa.float64()) if part.drawdowns is None else part.drawdowns,
+        part.hold.equity,
     )
-    return ([part.name, *row] for row in zip(*columns, strict=True))
+    return pa.table(dict(zip(EQUITY_SCHEMA.names, columns, strict=True)), schema=EQUITY_SCHEMA)
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -1,7 +1,8 @@
 """The backtest page and its CSV files.
 
-A backtest stores nothing and takes milliseconds, so its page is a plain GET: every state of it has an address
-that can be sent to anyone who is signed in, viewers too. Starting one over the API takes an operator.
+A backtest of up to 500,000 bars stores nothing and takes about a second at most, so its page is a plain GET:
+every state of it has an address that can be sent to anyone who is signed in, viewers too. The API takes longer
+histories, and operators only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from strategies.library.base import Family
 from strategies.library.registry import families
 from trainingday.exceptions import TrainingDayError
 
+MAX_BARS = 500_000
 TABLES = {"equity": equity_csv, "trades": trades_csv}
 
 
@@ -66,6 +68,7 @@ def _run(form: BacktestForm) -> BacktestReport | None:
             values["segment"],
             fee=values["fee"],
             slippage=values["slippage"],
+            max_bars=MAX_BARS,
         )
     except TrainingDayError as error:
         form.add_error(None, str(error))

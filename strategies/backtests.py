@@ -113,6 +113,7 @@ def backtest_strategy(
     *,
     fee: float | None = None,
     slippage: float | None = None,
+    max_bars: int | None = MAX_BARS,
 ) -> BacktestReport:
     """Return the backtest of a family's strategy on segments of the market's newest dataset.
 
@@ -127,12 +128,14 @@ def backtest_strategy(
         "train", "validation", "forward", or several joined by "+".
     fee, slippage : float, optional
         Fractions per side, 0..0.1; None takes the market's own.
+    max_bars : int or None
+        Longest dataset that is taken; None takes any.
 
     Raises
     ------
     InvalidArgument
         If family, a parameter, a cost or a segment is unknown or out of bounds, a window is not shorter
-        than the bars, or there are more than 2,000,000 bars.
+        than the bars, or there are more than `max_bars` bars.
     NotFound
         If the market has no dataset.
 
@@ -149,8 +152,10 @@ def backtest_strategy(
         if parameter.name in parameters:
             parameter.check(parameters[parameter.name])
     dataset = query_latest_dataset(market)
-    if dataset.n_rows > MAX_BARS:
-        raise InvalidArgument(f"bars should be <= {MAX_BARS:,}, are {dataset.n_rows:,}")
+    if max_bars is not None and dataset.n_rows > max_bars:
+        raise InvalidArgument(
+            f"bars should be <= {max_bars:,} here, are {dataset.n_rows:,}; `manage.py backtest` takes any number"
+        )
     bars = query_bars(dataset)
     split = query_split(dataset, bars=bars)
     visible = [_visible(bars, split, name) for name in chosen]

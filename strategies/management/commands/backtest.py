@@ -52,6 +52,7 @@ class Command(BaseCommand):
                 options["segment"],
                 fee=_number("fee", options["fee"]),
                 slippage=_number("slippage", options["slippage"]),
+                max_bars=None,
             )
             default = f"backtest-{report.market.slug}-{report.family.name}.html"
             path = write_report(report, Path(options["output"] or default))

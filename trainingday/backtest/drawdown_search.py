@@ -25,15 +25,15 @@ def greater_nb(a: float, b: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _walk_bars_nb(
-    close: FloatArray, first: int, stop: int, cash: float, units: float, peak: float, deepest: float
+    close: FloatArray, first: int, stop: int, cash: float, units: float, peak: float, lowest: float
 ) -> tuple[float, float]:
     for bar in range(first, stop):
         equity = cash + units * close[bar]
         if equity > peak:
             peak = equity
-        elif equity < peak * (1.0 + deepest):
-            deepest = equity / peak - 1.0
-    return peak, deepest
+        elif equity < peak * lowest:
+            lowest = equity / peak
+    return peak, lowest
 
 
 @njit(cache=True, nogil=True)
@@ -46,9 +46,9 @@ def walk_hold_nb(
     cash: float,
     units: float,
     peak: float,
-    deepest: float,
+    lowest: float,
 ) -> tuple[float, float]:
-    """Return peak and deepest drawdown after the closes first..stop-1 of an equity cash + units * close.
+    """Return the peak, and equity over peak at its lowest, after the closes first..stop-1.
 
     Notes
     -----
@@ -61,15 +61,15 @@ def walk_hold_nb(
             row = offsets[_BLOCK_LEVEL] + (bar >> _BLOCK_LEVEL)
             at_low, at_high = cash + units * extremes[row, 0], cash + units * extremes[row, 1]
             worst, best = lesser_nb(at_low, at_high), greater_nb(at_low, at_high)
-            is_deeper = worst < peak * (1.0 + deepest)
-            if not (best > peak and worst < best * (1.0 + deepest)):
+            is_deeper = worst < peak * lowest
+            if not (best > peak and worst < best * lowest):
                 peak = greater_nb(peak, best)
-                deepest = worst / peak - 1.0 if is_deeper else deepest
+                lowest = worst / peak if is_deeper else lowest
                 bar = end
                 continue
-        peak, deepest = _walk_bars_nb(close, bar, end, cash, units, peak, deepest)
+        peak, lowest = _walk_bars_nb(close, bar, end, cash, units, peak, lowest)
         bar = end
-    return peak, deepest
+    return peak, lowest
 
 
 @njit(cache=True, nogil=True)
@@ -82,9 +82,9 @@ def search_holds_nb(
     units: FloatArray,
     n_holds: int,
     peak: float,
-    deepest: float,
+    lowest: float,
 ) -> tuple[float, float]:
-    """Return the peak of equity and the deepest drawdown after `n_holds` consecutive holds.
+    """Return the peak of equity, and equity over peak at its lowest, after `n_holds` consecutive holds.
 
     Parameters
     ----------
@@ -94,15 +94,15 @@ def search_holds_nb(
         Hold i has the closes bars[i]..bars[i + 1] - 1.
     cash, units : ndarray of shape (>= n_holds,)
         Its equity is cash + units * close.
-    peak, deepest : float
-        The peak before, and a drawdown known to have happened before or within these holds; the nearer
-        it is to the deepest, the fewer holds must be walked.
+    peak, lowest : float
+        The peak before, and a ratio of equity to peak known to have happened before or within these
+        holds; the nearer it is to the lowest, the fewer holds must be walked.
 
     Notes
     -----
-    Exact. A drawdown of -1 or deeper means ruin.
+    Exact. Zero or less means ruin; a drawdown, this minus 1, is rounded to -1 long before that.
     """
-    floor = peak * (1.0 + deepest)
+    floor = peak * lowest
     for hold in range(n_holds):
         first, stop = bars[hold], bars[hold + 1]
         level = enclosing_level_nb(stop - first)
@@ -111,8 +111,8 @@ def search_holds_nb(
         high = greater_nb(extremes[row, 1], extremes[row + 1, 1])
         at_low, at_high = cash[hold] + units[hold] * low, cash[hold] + units[hold] * high
         if lesser_nb(at_low, at_high) < floor or greater_nb(at_low, at_high) > peak:
-            peak, deepest = walk_hold_nb(
-                close, extremes, offsets, first, stop, cash[hold], units[hold], peak, deepest
+            peak, lowest = walk_hold_nb(
+                close, extremes, offsets, first, stop, cash[hold], units[hold], peak, lowest
             )
-            floor = peak * (1.0 + deepest)
-    return peak, deepest
+            floor = peak * lowest
+    return peak, lowest

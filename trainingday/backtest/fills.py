@@ -29,7 +29,7 @@ N_SUMS = 12
     RETURN_SUM,
     RETURN_SQUARES,
     FINAL_EQUITY,
-    DEEPEST,
+    LOWEST,
     N_CLOSED,
     N_WON,
     WON,
@@ -104,7 +104,8 @@ def room_nb() -> Holds:
 def open_account_nb(account: FloatArray, start: int) -> None:
     """Make it the account, shape (17,), of someone flat with an equity of 1 at bar `start`."""
     account[:] = 0.0
-    account[FINAL_EQUITY] = account[ENTRY_PRICE] = account[EQUITY] = account[PEAK] = 1.0
+    account[FINAL_EQUITY] = account[ENTRY_PRICE] = account[EQUITY] = 1.0
+    account[PEAK] = account[LOWEST] = 1.0
     account[FILLED] = start
 
 
@@ -159,7 +160,7 @@ def _settle_nb(n_changes: int, fee: float, slippage: float, work: FloatArray) ->
 def _add_up_nb(holds: Holds, n_changes: int, account: FloatArray) -> int:
     """Pass the equity from hold to hold and add up; return the number of short holds."""
     work, bars = holds.work, holds.bars
-    equity, peak, lowest = account[EQUITY], account[PEAK], 1.0 + account[DEEPEST]
+    equity, peak, lowest = account[EQUITY], account[PEAK], account[LOWEST]
     peak_inverse = 1.0 / peak
     n_closed, n_won, won, lost, held, paid = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     n_shorts, is_odd = 0, False
@@ -183,7 +184,7 @@ def _add_up_nb(holds: Holds, n_changes: int, account: FloatArray) -> int:
         paid += equity * work[PAID_AT + change]
         is_odd |= (is_held > 0.0) & ((abs(growth - 1.0) <= BREAK_EVEN) | (growth <= 0.0) | (last <= 0.0))
         equity *= growth
-    account[EQUITY], account[DEEPEST] = equity, lowest - 1.0
+    account[EQUITY], account[LOWEST] = equity, lowest
     account[N_CLOSED] += n_closed
     account[N_WON] += n_won
     account[WON] += won
@@ -227,7 +228,7 @@ def fill_changes_nb(market: Market, holds: Holds, n_changes: int, account: Float
         With `bars`: the bar of the fill before, then those of the fills; and the targets at
         work[TARGET_AT + 1] and following. What the others hold is written here.
     account : ndarray of shape (17,)
-        In and out. DEEPEST is lowered to the deepest drawdown at the closes before fills, for
+        In and out. LOWEST, equity over peak at its lowest, is brought to that at the closes before fills, for
         `search_holds_nb` to begin with; PEAK is left to that.
     """
     work = holds.work

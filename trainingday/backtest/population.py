@@ -257,7 +257,7 @@ def _finish(sums: FloatArray, folds: IntArray, bars_per_year: float) -> dict[str
         return {
             "sharpe_ratio": np.where((n_bars > MIN_OBSERVATIONS) & (deviation > 0), sharpe, np.nan),
             "total_return": np.where(n_bars > 1, sums[:, :, fills.FINAL_EQUITY] - 1.0, np.nan),
-            "max_drawdown": sums[:, :, fills.DEEPEST].copy(),
+            "max_drawdown": sums[:, :, fills.LOWEST] - 1.0,
             "win_rate": sums[:, :, fills.N_WON] / n_closed,
             "n_trades": n_closed.copy(),
             "profit_factor": np.where(lost > 0, sums[:, :, fills.WON] / lost, np.nan),

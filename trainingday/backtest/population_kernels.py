@@ -14,8 +14,8 @@ from numba import njit
 
 from trainingday.backtest.drawdown_search import lesser_nb, search_holds_nb
 from trainingday.backtest.fills import (
-    DEEPEST,
     FILLED,
+    LOWEST,
     NEEDS_LEDGER,
     PEAK,
     POSITION,
@@ -112,7 +112,7 @@ def score_tile_nb(
     n_holds = 0
     if first < last:
         n_holds = changes_nb(longs, shorts, tile, first, last, account[POSITION], holds)
-    deepest = account[DEEPEST]
+    lowest = account[LOWEST]
     n_shorts = fill_changes_nb(market, holds, n_holds, account)
     if is_end:
         n_shorts = end_account_nb(market, holds, n_holds, n_shorts, stop, account)
@@ -127,7 +127,7 @@ def score_tile_nb(
         squares += part_squares
     account[RETURN_SUM] += total
     account[RETURN_SQUARES] += squares
-    account[PEAK], deepest = search_holds_nb(
+    account[PEAK], account[LOWEST] = search_holds_nb(
         market.close,
         market.extremes,
         market.offsets,
@@ -136,10 +136,9 @@ def score_tile_nb(
         holds.units,
         n_holds,
         account[PEAK],
-        lesser_nb(deepest, account[DEEPEST]),
+        lesser_nb(lowest, account[LOWEST]),
     )
-    account[DEEPEST] = deepest
-    if deepest <= -1.0:
+    if account[LOWEST] <= 0.0:
         account[NEEDS_LEDGER] += 1.0
 
 

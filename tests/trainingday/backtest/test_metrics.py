@@ -6,11 +6,13 @@ from pathlib import Path
 import empyrical
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.markets import autoregressive_bars
+from tests.markets import autoregressive_bars, bars_from_closes
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.backtest.indicators import momentum_nb
-from trainingday.backtest.result import BacktestResult
+from trainingday.backtest.result import BacktestResult, compute_by_definition, compute_metrics
 
 GOLDEN = Path(__file__).with_name("golden_metrics.json")
 
@@ -46,3 +48,48 @@ def test_trade_statistics_are_those_of_the_trades(result: BacktestResult) -> Non
     assert result.metrics.win_rate == pytest.approx(len(won) / len(profits))
     assert result.metrics.profit_factor == pytest.approx(sum(won) / -sum(lost))
     assert result.metrics.expectancy == pytest.approx(sum(profits) / len(profits))
+
+
+def _assert_same_metrics(result: BacktestResult) -> None:
+    quick = compute_metrics(result).as_dict()
+    for name, expected in compute_by_definition(result).as_dict().items():
+        if expected is None or quick[name] is None:
+            assert quick[name] is expected, name
+        else:
+            assert quick[name] == pytest.approx(expected, rel=1e-10, abs=1e-12), name
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_bars=st.sampled_from([1, 2, 3, 30, 31, 32, 64, 65, 500, 1_000]),
+    sigma=st.sampled_from([0.0, 0.001, 0.05, 0.5]),
+    kind=st.sampled_from(["flat", "long", "whole", "fractions"]),
+    costs=st.sampled_from([Costs(), Costs(0.0, 0.0), Costs(0.1, 0.1)]),
+)
+def test_metrics_in_few_passes_equal_their_definitions(
+    seed: int, n_bars: int, sigma: float, kind: str, costs: Costs
+) -> None:
+    rng = np.random.default_rng(seed)
+    bars = bars_from_closes(100 * np.exp(np.cumsum(sigma * rng.standard_normal(n_bars))))
+    positions = {
+        "flat": np.zeros(n_bars),
+        "long": np.ones(n_bars),
+        "whole": np.repeat(rng.integers(-1, 2, n_bars // 5 + 1), 5)[:n_bars].astype(float),
+        "fractions": np.repeat(rng.uniform(-1, 1, n_bars // 5 + 1), 5)[:n_bars],
+    }[kind]
+    _assert_same_metrics(run_backtest(bars, positions, costs, bars_per_year=8760))
+
+
+def test_metrics_of_a_ruined_account_equal_their_definitions() -> None:
+    closes = np.concatenate((np.linspace(100, 90, 40), np.full(20, 400.0), np.linspace(400, 100, 40)))
+    ruined = run_backtest(bars_from_closes(closes), np.full(100, -1.0), Costs(), bars_per_year=8760)
+    assert ruined.ruined_at is not None
+    _assert_same_metrics(ruined)
+
+
+def test_a_drawdown_that_recovers_and_one_as_deep_later_count_as_the_first() -> None:
+    closes = np.tile(np.concatenate((np.linspace(100, 50, 70), np.linspace(50, 100, 90)[1:])), 2)
+    held = run_backtest(bars_from_closes(closes), np.ones(len(closes)), Costs(0.0, 0.0), bars_per_year=8760)
+    _assert_same_metrics(held)
+    assert held.metrics.max_drawdown == pytest.approx(-0.5, abs=0.02)

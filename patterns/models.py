@@ -7,6 +7,8 @@ from django.db import models
 from trainingday.markets.models import Dataset, Market
 from trainingday.runs.models import Run
 
+DIRECTIONS = [(1, "long"), (-1, "short")]
+
 
 class PatternScan(Run):
     """One search for patterns: mined on train, confirmed on validation, never on test."""
@@ -52,7 +54,7 @@ class Pattern(models.Model):
     volatility_regime = models.CharField(max_length=10)
     volume_regime = models.CharField(max_length=10)
     horizon = models.PositiveIntegerField(help_text="Bars that the position is held.")
-    direction = models.SmallIntegerField(choices=[(1, "long"), (-1, "short")])
+    direction = models.SmallIntegerField(choices=DIRECTIONS)
     definition = models.JSONField(help_text="What `discovery.pattern.Pattern.from_dict` reads.")
     state = models.CharField(max_length=10, choices=State, default=State.CANDIDATE, db_index=True)
     state_reason = models.TextField(blank=True, default="")

@@ -55,9 +55,8 @@ def measure_criteria(
 def _sharpe(day: Day, candidate: ModelVersion, result: ExamResult) -> Criterion:
     """Compare with the champion that was beaten, or with flat where there was none; sealed unless passed."""
     if not result.has_passed:
-        return sharpe_improvement(
-            np.zeros(2), np.zeros(2), bars_per_year=day.bars_per_year, verdict=Verdict.NOT_PROVEN
-        )
+        unread = np.zeros(day.split.test.stop - day.split.test.start - 1)
+        return sharpe_improvement(unread, unread, bars_per_year=day.bars_per_year, verdict=Verdict.NOT_PROVEN)
     seen = day.bars[: day.split.test.stop]
     new = _returns(day, positions_of(candidate.strategy, seen), day.split.test)
     beaten = (

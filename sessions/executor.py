@@ -80,9 +80,10 @@ class TrialExecutor:
                 left.pop(futures[future])
             on_wait()
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = False) -> None:
+        """End the processes; `wait` for them, so that their CPU time is counted, where none is at work."""
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(wait=wait, cancel_futures=True)
             self._pool = None
 
 

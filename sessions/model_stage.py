@@ -148,7 +148,7 @@ def _train_all(
         reports = [report for task in tasks if (report := read_progress(task))]
         share = sum(report["step"] / report["n_steps"] for report in reports) / len(tasks)
         progress = span[0] + (span[1] - span[0]) * min(share, 1.0)
-        for task in tasks:
+        for task in tasks if function is fit_member else ():  # a refit has no validation to show
             _tell_curve(day, task, told, what)
         rate = sum(report["steps_per_second"] for report in reports if report["step"] < report["n_steps"])
         detail = f"{what}: {len(members)} of {len(tasks)} seeds done"

@@ -182,7 +182,7 @@ def _gate(report: JSONDict) -> Table:
         table.add_column(heading)
     for rule in (report["gate"] or {}).get("rules", []):
         result = {True: "pass", False: "fail", None: "–"}[rule["passed"]]
-        table.add_row(rule["title"], rule["threshold"], rule["value"] or "sealed", result)
+        table.add_row(rule["title"], rule["threshold"], rule["value"] or rule["reason"], result)
     return table
 
 

@@ -59,7 +59,7 @@ def execute(context: RunContext) -> str:
         context.stage("evidence", STAGES["evidence"])
         result = _examine(day, candidate)
         context.stage("record", STAGES["record"])
-        executor.close()
+        executor.close(wait=True)
         _record(day, baseline, candidate, result, scan, tournament, time.monotonic() - began, cpu_before)
     return result.reason
 

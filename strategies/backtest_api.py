@@ -34,6 +34,9 @@ MAX_TRADES = 10_000
 PARTS = ("equity", "trades", "months")
 
 
+DIRECTIONS = [("long", "long"), ("short", "short")]
+
+
 class NumberField(serializers.FloatField):
     """A finite JSON number; never a boolean or text."""
 
@@ -89,7 +92,7 @@ class BacktestEquitySerializer(serializers.Serializer[Any]):
 class BacktestTradeSerializer(serializers.Serializer[Any]):
     entry_time = serializers.CharField()
     exit_time = serializers.CharField()
-    direction = serializers.ChoiceField(choices=["long", "short"])
+    direction = serializers.ChoiceField(choices=DIRECTIONS)
     size = serializers.FloatField()
     entry_price = serializers.FloatField()
     exit_price = serializers.FloatField()

@@ -16,4 +16,3 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 # A file, so that child processes of a test see the same database.
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(TRAININGDAY_HOME / f"test-{os.getpid()}.sqlite3")}
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from trainingday.logs import configure as configure_logs
+
 # Lets ModelAdmin[...] and its like be written as the type checker wants them.
 django_stubs_ext.monkeypatch()
 
@@ -177,6 +179,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = LOCAL
+STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise looks there before the first collectstatic
 MEDIA_ROOT = TRAININGDAY_HOME / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
@@ -238,6 +241,8 @@ SPECTACULAR_SETTINGS = {
         "RunStateEnum": "trainingday.runs.models.RunState",
         "TrialStateEnum": "sessions.models.Trial.State",
         "PatternStateEnum": "patterns.models.Pattern.State",
+        "PatternDirectionEnum": "patterns.models.DIRECTIONS",
+        "TradeDirectionEnum": "strategies.backtest_api.DIRECTIONS",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
 }
@@ -250,4 +255,5 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {"django-q": {"level": "WARNING"}, "numba": {"level": "WARNING"}},
 }
+configure_logs()
 SILENCED_SYSTEM_CHECKS: list[str] = []

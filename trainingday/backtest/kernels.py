@@ -42,12 +42,12 @@ def fill_nb(
 @njit(cache=True, nogil=True)
 def count_changes_nb(positions: FloatArray) -> int:
     """Return how often the target changes on bars 0..n-2, starting from flat."""
-    n_changes = 0
-    target = 0.0
-    for bar in range(positions.shape[0] - 1):
-        if positions[bar] != target:
-            target = positions[bar]
-            n_changes += 1
+    if positions.shape[0] < 2:
+        return 0
+    before, after = positions[:-2], positions[1:-1]
+    n_changes = 1 if positions[0] != 0.0 else 0
+    for bar in range(after.shape[0]):
+        n_changes += 1 if after[bar] != before[bar] else 0
     return n_changes
 
 
@@ -73,6 +73,11 @@ def first_bad_bar_nb(timestamps: IntArray, open_: FloatArray, close: FloatArray)
 @njit(cache=True, nogil=True)
 def first_bad_position_nb(positions: FloatArray) -> int:
     """Return the first position outside [-1, 1] (NaN included), or -1."""
+    is_sound = True
+    for bar in range(positions.shape[0]):
+        is_sound &= (positions[bar] >= -1.0) & (positions[bar] <= 1.0)
+    if is_sound:
+        return -1
     for bar in range(positions.shape[0]):
         if not -1.0 <= positions[bar] <= 1.0:
             return bar

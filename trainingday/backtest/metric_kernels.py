@@ -27,42 +27,51 @@ def returns_nb(equity: FloatArray) -> FloatArray:
 
 
 @njit(cache=True, nogil=True)
-def _sums_nb(returns: FloatArray, centre: float) -> tuple[float, float, float]:
-    """Return the sums of returns - centre, of its square, and of the squares of losses.
-
-    Four side by side, always added in the same order.
-    """
+def _sums_nb(values: FloatArray, centre: float) -> tuple[float, float]:
+    """Return the sums of values - centre and of its square, four side by side, always in the same order."""
     sum_0, sum_1, sum_2, sum_3 = 0.0, 0.0, 0.0, 0.0
     square_0, square_1, square_2, square_3 = 0.0, 0.0, 0.0, 0.0
+    n_whole = values.shape[0] & ~3
+    for row in range(0, n_whole, 4):
+        step_0, step_1 = values[row] - centre, values[row + 1] - centre
+        step_2, step_3 = values[row + 2] - centre, values[row + 3] - centre
+        sum_0 += step_0
+        sum_1 += step_1
+        sum_2 += step_2
+        sum_3 += step_3
+        square_0 += step_0 * step_0
+        square_1 += step_1 * step_1
+        square_2 += step_2 * step_2
+        square_3 += step_3 * step_3
+    for row in range(n_whole, values.shape[0]):
+        step = values[row] - centre
+        sum_0 += step
+        square_0 += step * step
+    return (sum_0 + sum_1) + (sum_2 + sum_3), (square_0 + square_1) + (square_2 + square_3)
+
+
+@njit(cache=True, nogil=True)
+def _mean_and_losses_nb(returns: FloatArray) -> tuple[float, float]:
+    """Return the mean and the sum of the squares of what is below 0."""
+    sum_0, sum_1, sum_2, sum_3 = 0.0, 0.0, 0.0, 0.0
     loss_0, loss_1, loss_2, loss_3 = 0.0, 0.0, 0.0, 0.0
     n_whole = returns.shape[0] & ~3
-    for bar in range(0, n_whole, 4):
-        step_0, step_1, step_2, step_3 = returns[bar], returns[bar + 1], returns[bar + 2], returns[bar + 3]
-        fall_0, fall_1 = (step_0 if step_0 < 0.0 else 0.0), (step_1 if step_1 < 0.0 else 0.0)
-        fall_2, fall_3 = (step_2 if step_2 < 0.0 else 0.0), (step_3 if step_3 < 0.0 else 0.0)
-        loss_0 += fall_0 * fall_0
-        loss_1 += fall_1 * fall_1
-        loss_2 += fall_2 * fall_2
-        loss_3 += fall_3 * fall_3
-        off_0, off_1, off_2, off_3 = step_0 - centre, step_1 - centre, step_2 - centre, step_3 - centre
-        sum_0 += off_0
-        sum_1 += off_1
-        sum_2 += off_2
-        sum_3 += off_3
-        square_0 += off_0 * off_0
-        square_1 += off_1 * off_1
-        square_2 += off_2 * off_2
-        square_3 += off_3 * off_3
-    for bar in range(n_whole, returns.shape[0]):
-        step = returns[bar]
-        sum_0 += step - centre
-        square_0 += (step - centre) * (step - centre)
-        loss_0 += step * step if step < 0.0 else 0.0
-    return (
-        (sum_0 + sum_1) + (sum_2 + sum_3),
-        (square_0 + square_1) + (square_2 + square_3),
-        (loss_0 + loss_1) + (loss_2 + loss_3),
-    )
+    for row in range(0, n_whole, 4):
+        step_0, step_1, step_2, step_3 = returns[row], returns[row + 1], returns[row + 2], returns[row + 3]
+        sum_0 += step_0
+        sum_1 += step_1
+        sum_2 += step_2
+        sum_3 += step_3
+        # x * min(x, 0) is the square of a loss.
+        loss_0 += step_0 * (step_0 if step_0 < 0.0 else 0.0)
+        loss_1 += step_1 * (step_1 if step_1 < 0.0 else 0.0)
+        loss_2 += step_2 * (step_2 if step_2 < 0.0 else 0.0)
+        loss_3 += step_3 * (step_3 if step_3 < 0.0 else 0.0)
+    for row in range(n_whole, returns.shape[0]):
+        sum_0 += returns[row]
+        loss_0 += returns[row] * (returns[row] if returns[row] < 0.0 else 0.0)
+    total = (sum_0 + sum_1) + (sum_2 + sum_3)
+    return total / returns.shape[0], (loss_0 + loss_1) + (loss_2 + loss_3)
 
 
 @njit(cache=True, nogil=True)
@@ -94,9 +103,8 @@ def series_nb(returns: FloatArray, out: FloatArray) -> None:
         a return is not finite, the lowest or the highest is not.
     """
     n_returns = returns.shape[0]
-    total, _, losses = _sums_nb(returns, 0.0)
-    mean = total / n_returns
-    drift, squares, _ = _sums_nb(returns, mean)
+    mean, losses = _mean_and_losses_nb(returns)
+    drift, squares = _sums_nb(returns, mean)
     out[MEAN] = mean
     out[DEVIATION] = np.sqrt((squares - drift * drift / n_returns) / (n_returns - 1))
     out[DOWNSIDE] = np.sqrt(losses / n_returns)

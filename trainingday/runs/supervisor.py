@@ -67,7 +67,7 @@ def supervise(kind: str, pk: int) -> None:
     """Work on a run until it is terminal, or leave it alone if it cannot be claimed."""
     fence = services.claim(kind, pk)
     if fence is None:
-        log.info("not claimed", run=f"{kind}-{pk}")
+        log.debug("not claimed", run=f"{kind}-{pk}")
         return
     run = services.get_run(kind, pk)
     child = _start(kind, pk, fence)
@@ -77,7 +77,7 @@ def supervise(kind: str, pk: int) -> None:
         child.end()
     if reason:
         services.fail(kind, pk, fence, reason)
-    elif child.process.returncode != 0:
+    elif child.process.returncode != 0 and services.renew(kind, pk, fence):
         services.release(kind, pk, fence, _death(child))
     child.stderr.close()
 
@@ -97,8 +97,8 @@ def _start(kind: str, pk: int, fence: int) -> Child:
 
 def _watch(child: Child, kind: str, pk: int, fence: int, budget_seconds: int) -> str:
     """Return once the child has ended or was ended; the reason is for a run that must not be retried."""
-    renewed = cancel_seen = time.monotonic()
-    is_cancel_seen = False
+    renewed = time.monotonic()
+    leaving_since: float | None = None
     while True:
         try:
             child.process.wait(timeout=SECONDS_BETWEEN_CHECKS)
@@ -108,8 +108,7 @@ def _watch(child: Child, kind: str, pk: int, fence: int, budget_seconds: int) ->
         now = time.monotonic()
         try:
             if now - renewed >= SECONDS_BETWEEN_RENEWALS:
-                if not services.renew(kind, pk, fence):
-                    return ""
+                services.renew(kind, pk, fence)  # a lost claim is seen below
                 renewed = now
             run = services.get_run(kind, pk)
         except OperationalError:
@@ -117,12 +116,10 @@ def _watch(child: Child, kind: str, pk: int, fence: int, budget_seconds: int) ->
             if now - renewed > services.LEASE.total_seconds():
                 return ""
             continue
-        if run.fence != fence or run.state != RunState.RUNNING:
-            # Our child has just recorded its end, or another worker took over: a moment to leave by itself.
-            cancel_seen, is_cancel_seen = (cancel_seen, True) if is_cancel_seen else (now, True)
-        elif run.is_cancel_requested and not is_cancel_seen:
-            cancel_seen, is_cancel_seen = now, True
-        if is_cancel_seen and now - cancel_seen >= GRACE_SECONDS:
+        is_over = run.fence != fence or run.state != RunState.RUNNING
+        if leaving_since is None and (is_over or run.is_cancel_requested):
+            leaving_since = now  # the child has a moment to leave by itself
+        if leaving_since is not None and now - leaving_since >= GRACE_SECONDS:
             return ""
         if now - child.started > budget_seconds:
             return f"took longer than its budget of {budget_seconds} s"

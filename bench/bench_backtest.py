@@ -7,7 +7,10 @@ VECTORBT_PYTHON and its rows are measured in the same run, on the same bars and 
 with ours; without it those rows say so. CPU seconds of one thread; the median round is reported.
 
 "Same work" is momentum with its indicator, trades, fees, slippage, Sharpe ratio, total return, maximum
-drawdown, win rate and number of trades of every candidate.
+drawdown, win rate and number of trades of every candidate. Its cost depends on the number of trades, so
+it is measured for candidates that trade seldom, moderately and often, and on ten times the bars for
+us alone; each row says how many trades a candidate made and what that comes to per change of position,
+indicator and comparisons included.
 """
 
 from __future__ import annotations
@@ -66,11 +69,20 @@ class Peer:
         self.folder.cleanup()
 
 
-def momentum_table(n_candidates: int, rng: np.random.Generator) -> FloatArray:
-    """Return lookbacks of 5 to 200 bars and thresholds of 0.5 to 10 %."""
-    return np.column_stack(
-        (rng.integers(5, 201, n_candidates).astype(float), rng.uniform(0.005, 0.1, n_candidates))
-    )
+# Bounds of lookback (bars) and threshold (fraction) by how often such candidates trade.
+RANGES = {
+    "seldom": ((50, 201), (0.10, 0.20)),
+    "moderate": ((20, 101), (0.06, 0.10)),
+    "often": ((5, 201), (0.005, 0.10)),
+}
+
+
+def momentum_table(name: str, n_candidates: int) -> FloatArray:
+    """Return candidates drawn evenly within a range of `RANGES`."""
+    (first, stop), (low, high) = RANGES[name]
+    rng = np.random.default_rng(0)
+    lookbacks = rng.integers(first, stop, n_candidates).astype(float)
+    return np.column_stack((lookbacks, rng.uniform(low, high, n_candidates)))
 
 
 def time_population(bars: Bars, table: FloatArray, costs: Costs) -> tuple[float, Scores]:
@@ -122,6 +134,43 @@ def own_rows(n_bars: int, n_candidates: int, rounds: int) -> None:
         )
 
 
+def measure(name: str, bars: Bars, costs: Costs, n_candidates: int, rounds: int, peer: Peer | None) -> None:
+    """Print one range's rows: ours, and vectorbt's on the very same candidates."""
+    table = momentum_table(name, n_candidates)
+    ours, theirs, single, their_single, answer = [], [], [], [], {}
+    for round_number in range(rounds + 1):
+        seconds, scores = time_population(bars, table, costs)
+        alone = [time_single(bars, table[0], costs) for _ in range(5)]
+        if peer:
+            answer, one = peer.ask(table), peer.ask(table[:1])
+        if round_number == 0:  # The first round compiles.
+            continue
+        ours.append(seconds)
+        single.append(float(np.median(alone)))
+        if peer:
+            theirs.append(float(str(answer["seconds"])))
+            their_single.append(float(str(one["seconds"])))
+    cells, n_trades = n_candidates * len(bars), float(scores.n_trades.mean())
+    # A trade begins and ends with a change; a flip is both, so this is a lower bound of the cost of one.
+    per_change = np.median(ours) / n_candidates / max(2.0 * n_trades, 1.0) * 1e9
+    print(
+        f"{name:9s} {n_candidates} candidates x {len(bars)} bars, {n_trades:.0f} trades each,"
+        f" {len(np.unique(table[:, 0]))} windows: median {np.median(ours) / cells * 1e9:.2f} ns,"
+        f" least {min(ours) / cells * 1e9:.2f} ns per bar and candidate ({per_change:.0f} ns per change);"
+        f" one candidate {np.median(single) * 1e3:.2f} ms"
+    )
+    if peer is None:
+        return
+    ratios, single_ratios = np.array(theirs) / np.array(ours), np.array(their_single) / np.array(single)
+    print(
+        f"          vectorbt {peer.version}: {np.median(theirs) / cells * 1e9:.1f} ns, one candidate"
+        f" {np.median(their_single) * 1e3:.1f} ms, peak memory {answer['peak_mb']:.0f} MB;"
+        f" ratio median {np.median(ratios):.0f}x, least {ratios.min():.0f}x,"
+        f" one candidate median {np.median(single_ratios):.0f}x, least {single_ratios.min():.0f}x"
+    )
+    print(f"          largest differences: {report_difference(scores, answer)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidates", type=int, default=200)
@@ -129,37 +178,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     own_rows(given.bars, given.candidates, given.rounds)
-
     bars, costs = gaussian_bars(given.bars, seed=1), Costs()
-    table = momentum_table(given.candidates, np.random.default_rng(0))
     python = os.environ.get(ASKED)
     peer = Peer(python, bars, costs) if python else None
-    ours, theirs, single, their_single, answer = [], [], [], [], {}
-    for round_number in range(given.rounds + 1):
-        seconds, scores = time_population(bars, table, costs)
-        alone = time_single(bars, table[0], costs)
-        if round_number:  # The first round compiles.
-            ours.append(seconds)
-            single.append(alone)
-        if peer:
-            answer, one = peer.ask(table), peer.ask(table[:1])
-            if round_number:
-                theirs.append(float(str(answer["seconds"])))
-                their_single.append(float(str(one["seconds"])))
-    cells = given.candidates * given.bars
-    print(f"same work, {given.candidates} candidates: {np.median(ours) / cells * 1e9:.2f} ns, ", end="")
-    print(f"{scores.n_trades.mean():.0f} trades each; one candidate: {np.median(single) * 1e3:.2f} ms")
-    if peer is None:
+    for name in RANGES:
+        measure(name, bars, costs, given.candidates, given.rounds, peer)
+    if peer:
+        peer.close()
+    else:
         print(f"vectorbt: not measured; set {ASKED} to the Python of an environment with vectorbt 1.x")
-        return
-    ratios = np.array(theirs) / np.array(ours)
-    single_ratios = np.array(their_single) / np.array(single)
-    print(f"vectorbt {peer.version}: {np.median(theirs) / cells * 1e9:.1f} ns per bar and candidate,", end="")
-    print(f" one candidate {np.median(their_single) * 1e3:.1f} ms, peak memory {answer['peak_mb']:.0f} MB")
-    print(f"ratio, population: median {np.median(ratios):.0f}x, least {ratios.min():.0f}x")
-    print(f"ratio, single: median {np.median(single_ratios):.0f}x, least {single_ratios.min():.0f}x")
-    print(f"largest differences: {report_difference(scores, answer)}")
-    peer.close()
+    long_bars = gaussian_bars(10 * given.bars, seed=1)
+    for name in RANGES:
+        measure(name, long_bars, costs, given.candidates, min(given.rounds, 3), None)
 
 
 if __name__ == "__main__":

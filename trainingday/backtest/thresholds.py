@@ -13,6 +13,25 @@ NEVER = np.inf
 
 
 @njit(cache=True, nogil=True)
+def _memoryless_nb(
+    indicator: FloatArray, enter_long: float, enter_short: float, positions: FloatArray
+) -> bool:
+    """Write positions that depend on their own bar alone; return whether no NaN follows a number."""
+    first = 0
+    while first < indicator.shape[0] and indicator[first] != indicator[first]:
+        positions[first] = 0.0
+        first += 1
+    # Without branches, so that several bars are compared at once.
+    is_whole = True
+    values, out = indicator[first:], positions[first:]
+    for bar in range(values.shape[0]):
+        value = values[bar]
+        is_whole &= value == value
+        out[bar] = (1.0 if value > enter_long else 0.0) - (1.0 if value < enter_short else 0.0)
+    return is_whole
+
+
+@njit(cache=True, nogil=True)
 def threshold_positions_nb(
     indicator: FloatArray, enter_long: float, exit_long: float, enter_short: float, exit_short: float
 ) -> FloatArray:
@@ -26,6 +45,9 @@ def threshold_positions_nb(
     holds a long until the opposite entry.
     """
     positions = np.empty(indicator.shape[0])
+    is_memoryless = exit_long == enter_long and exit_short == enter_short and enter_short <= enter_long
+    if is_memoryless and _memoryless_nb(indicator, enter_long, enter_short, positions):
+        return positions
     position = 0.0
     for bar in range(indicator.shape[0]):
         value = indicator[bar]

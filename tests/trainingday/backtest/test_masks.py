@@ -41,6 +41,25 @@ def test_latched_bits_are_the_positions_of_the_loop(seed: int) -> None:
     )
 
 
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1), gaps=st.booleans())
+def test_positions_without_memory_are_those_of_the_rule(seed: int, gaps: bool) -> None:
+    rng = np.random.default_rng(seed)
+    indicator = rng.integers(-4, 5, rng.integers(1, 200)).astype(float)
+    indicator[: rng.integers(0, 30)] = np.nan
+    if gaps:
+        indicator[rng.random(indicator.shape[0]) < 0.1] = np.nan
+    enter_long = float(rng.integers(-1, 4))
+    enter_short = enter_long - float(rng.integers(0, 5))
+    expected, position = [], 0.0
+    for value in indicator:
+        if not np.isnan(value):
+            position = float(value > enter_long) - float(value < enter_short)
+        expected.append(position)
+    thresholds = [enter_long, enter_long, enter_short, enter_short]
+    np.testing.assert_array_equal(threshold_positions_nb(indicator, *thresholds), expected)
+
+
 def test_packing_and_unpacking_returns_the_positions() -> None:
     positions = np.random.default_rng(0).integers(-1, 2, 131).astype(float)
     longs, shorts, out = np.empty(3, dtype=np.uint64), np.empty(3, dtype=np.uint64), np.empty(131)

@@ -7,13 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from strategies.library.base import Family
 from strategies.library.registry import families, get_family
 from tests.markets import autoregressive_bars, bars_from_closes, bars_from_log_returns, gaussian_bars
+from trainingday.backtest.drawdown_search import search_holds_nb
 from trainingday.backtest.engine import Costs, run_backtest
+from trainingday.backtest.fills import TILE_BARS
+from trainingday.backtest.market_tables import block_extremes_nb, level_offsets_nb
 from trainingday.backtest.population import Scores, score_population
 from trainingday.backtest.result import compute_metrics
+from trainingday.backtest.short_sums import short_sums
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
 from trainingday.typing import FloatArray
@@ -79,6 +84,63 @@ def test_scores_equal_backtests_through_ruin_and_still_markets() -> None:
     scores = score_population(bars, family, table, Costs(), [slice(None)], bars_per_year=YEAR)
     assert (scores.total_return == -1).any()
     assert_equal_to_backtests(scores, bars, family, table, Costs(), [slice(None)])
+
+
+def test_scores_equal_backtests_over_tiles_words_and_an_account_almost_lost() -> None:
+    # Fees take all but 1e-17 of the equity; segments end on, before and after the borders of tiles.
+    bars, family = gaussian_bars(2 * TILE_BARS + 100, seed=5), get_family("momentum")
+    table = np.array([[2, 0.004], [300, 0.15], [20, 0.02]])
+    tile = TILE_BARS
+    windows = [
+        slice(None),
+        slice(0, tile),
+        slice(0, tile + 1),
+        slice(64, 2 * tile + 1),
+        slice(tile - 1, None),
+    ]
+    scores = score_population(bars, family, table, Costs(0.01, 0.005), windows, bars_per_year=YEAR)
+    assert scores.total_return[0, 0] < -1 + 1e-15
+    assert_equal_to_backtests(scores, bars, family, table, Costs(0.01, 0.005), windows)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_drawdowns_searched_by_blocks_are_those_of_every_bar(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n_bars = int(rng.integers(1, 1_500))
+    close = 100 * np.exp(np.cumsum(0.01 * rng.standard_normal(n_bars)))
+    n_cuts = int(rng.integers(0, min(n_bars, 12)))
+    cuts = np.sort(rng.choice(np.arange(1, n_bars), n_cuts, replace=False)) if n_bars > 1 else np.empty(0)
+    borders = np.concatenate(([0], cuts, [n_bars])).astype(np.int64)
+    cash, units = rng.uniform(0, 2, len(borders) - 1), rng.uniform(-0.003, 0.01, len(borders) - 1)
+    hold = np.repeat(np.arange(len(cash)), np.diff(borders))
+    equity = np.concatenate(([1.0], cash[hold] + units[hold] * close))
+    peaks = np.maximum.accumulate(equity)
+    offsets = level_offsets_nb(n_bars)
+    extremes = block_extremes_nb(close, offsets)
+    peak, lowest = search_holds_nb(close, extremes, offsets, borders, cash, units, len(cash), 1.0, 1.0)
+    assert peak == pytest.approx(peaks[-1], rel=1e-12)
+    if (equity > 0).all():
+        assert lowest == pytest.approx((equity / peaks).min(), rel=1e-12)
+    else:
+        assert lowest <= 0
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_sums_of_shorts_are_those_of_every_bar(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(0.01 * rng.standard_normal(200)))
+    first, stop = sorted(int(bar) for bar in rng.integers(1, 193, 2))
+    returns = -np.diff(close[first - 1 : stop]) / (260.0 - close[first - 1 : stop - 1])
+    total, squares = _short_sums(close, first, stop, 260.0)
+    assert total == pytest.approx(returns.sum(), abs=1e-14)
+    assert squares == pytest.approx((returns**2).sum(), abs=1e-16)
+
+
+@njit
+def _short_sums(close: FloatArray, first: int, stop: int, limit: float) -> tuple[float, float]:
+    return short_sums(close, first, stop, limit)
 
 
 class Wobbling(Family):

@@ -32,8 +32,6 @@ MAX_PARAMETERS = 50
 MAX_NAME = 60
 MAX_TRADES = 10_000
 PARTS = ("equity", "trades", "months")
-
-
 DIRECTIONS = [("long", "long"), ("short", "short")]
 
 

@@ -14,11 +14,11 @@ from trainingday.exceptions import InvalidArgument
 from trainingday.markets.models import Market
 
 SEGMENT_CHOICES = [
-    (DEFAULT_SEGMENT, "train and validation, apart"),
+    (DEFAULT_SEGMENT, "train and validation"),
     ("train", "train"),
     ("validation", "validation"),
-    ("forward", "forward: after the test window"),
-    ("train+validation+forward", "all three, apart"),
+    ("forward", "forward (after the test window)"),
+    ("train+validation+forward", "all three"),
 ]
 PREFIX = "p-"  # of parameters in the query: a family may name one "fee"
 

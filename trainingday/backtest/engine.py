@@ -14,6 +14,7 @@ from trainingday.backtest.kernels import (
     first_bad_position_nb,
     ledger_nb,
 )
+from trainingday.backtest.memory import keep_freed_memory
 from trainingday.backtest.result import BacktestResult, Trades
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
@@ -22,6 +23,8 @@ from trainingday.typing import FloatArray
 
 MAX_COST = 0.1
 NO_FUNDING: FloatArray = np.empty(0)
+
+keep_freed_memory()
 
 
 @dataclass(frozen=True)

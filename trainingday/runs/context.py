@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from trainingday.exceptions import FenceLost, RunCancelled
 from trainingday.runs.kinds import get_kind
@@ -18,6 +19,7 @@ from trainingday.typing import JSONDict
 
 SECONDS_BETWEEN_TICKS = 0.5
 SECONDS_BETWEEN_CANCEL_CHECKS = 1.0
+MIN_PROGRESS_FOR_ETA = 0.02
 
 
 class RunContext:
@@ -33,7 +35,7 @@ class RunContext:
         self._seq = self._events().aggregate(last=Max("seq"))["last"] or 0
         self._last_tick = 0.0
         self._last_cancel_check = 0.0
-        self._started = time.monotonic()
+        self._started_at = self._model._default_manager.values_list("started_at", flat=True).get(pk=pk)
 
     @property
     def run(self) -> Run:
@@ -101,8 +103,11 @@ class RunContext:
             self.add_event("finished", {"state": state, "reason": reason})
 
     def _eta(self, progress: float) -> float | None:
-        elapsed = time.monotonic() - self._started
-        return round(elapsed * (1 - progress) / progress, 1) if progress > 0.02 else None
+        """Return the seconds left if the rest takes as long as what is done, earlier attempts included."""
+        if progress <= MIN_PROGRESS_FOR_ETA or self._started_at is None:
+            return None
+        elapsed = (timezone.now() - self._started_at).total_seconds()
+        return round(elapsed * (1 - progress) / progress, 1)
 
     def _events(self) -> Any:
         return RunEvent.objects.filter(run_kind=self.kind, run_pk=self.pk)

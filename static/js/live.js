@@ -43,7 +43,7 @@ function showStage(name) {
 // The same sentences as trainingday/runs/progress.py; null for what the log leaves out.
 function sentence(kind, payload) {
   switch (kind) {
-    case "attempt": return `A worker took the run (attempt ${payload.fence ?? "?"}).`;
+    case "attempt": return `A worker took the run (attempt ${payload.fence ?? "?"})${payload.after ? `, after ${payload.after}` : ""}.`;
     case "stage": return `Stage: ${payload.stage ?? "?"}`;
     case "note": return payload.text ?? "";
     case "generation": return `Generation ${payload.generation ?? "?"} was scored.`;

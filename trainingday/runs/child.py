@@ -41,7 +41,7 @@ def work(context: RunContext) -> int:
 
     execute = import_string(get_kind(context.kind).execute)
     try:
-        context.emit("attempt", {"fence": context.fence})
+        context.emit("attempt", {"fence": context.fence, "after": context.run.reason}, reason="")
         reason = execute(context)
         context.finish(RunState.SUCCEEDED, reason)
     except FenceLost as error:

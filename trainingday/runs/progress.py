@@ -78,7 +78,8 @@ def read_progress(run: Run) -> RunProgress:
 def sentence(kind: str, payload: JSONDict) -> str:
     """Return an event as a line of the log; static/js/live.js says the same of what arrives later."""
     if kind == "attempt":
-        return f"A worker took the run (attempt {payload.get('fence', '?')})."
+        after = f", after {payload['after']}" if payload.get("after") else ""
+        return f"A worker took the run (attempt {payload.get('fence', '?')}){after}."
     if kind == "stage":
         return f"Stage: {payload.get('stage', '?')}"
     if kind == "generation":

@@ -92,6 +92,9 @@ def test_a_killed_child_is_followed_by_another_attempt_with_the_same_result(scan
     supervisor.supervise("scan", scan.pk)
     scan.refresh_from_db()
     assert (scan.state, scan.attempts) == (RunState.SUCCEEDED, 2)
+    second = RunEvent.objects.filter(kind="attempt").last()
+    assert second is not None and "SIGKILL" in second.payload["after"]
+    assert "SIGKILL" not in scan.reason
 
 
 def test_a_run_that_always_dies_is_tried_exactly_three_times(

@@ -26,14 +26,18 @@ class Command(BaseCommand):
         parser.add_argument("--preset", default="quick", help="quick, standard or hour")
         parser.add_argument("--seed", type=int, help="the same seed on the same bars gives the same result")
         parser.add_argument("--trials", type=int, help="hyperparameter sets to try, instead of the preset's")
-        parser.add_argument("--first-only", action="store_true", help="do nothing if the market has had a session")
+        parser.add_argument(
+            "--first-only", action="store_true", help="do nothing if the market has had a session"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         console = Console()
         try:
             market = query_market(options["market"])
             if options["first_only"] and TrainingSession.objects.filter(market=market).exists():
-                self.stdout.write(f"{market.slug} has had a training session; see the Training sessions page.")
+                self.stdout.write(
+                    f"{market.slug} has had a training session; see the Training sessions page."
+                )
                 return
             session = request_session(
                 market,

@@ -88,7 +88,8 @@ def block_extremes_nb(close: FloatArray, offsets: IntArray) -> FloatArray:
 @njit(cache=True, nogil=True, inline="always")
 def enclosing_level_nb(n_bars: int) -> int:
     """Return the level whose blocks hold at least `n_bars` > 0 bars."""
-    return highest_bit((n_bars - 1) | _SMALLEST) + 1
+    level: int = highest_bit((n_bars - 1) | _SMALLEST) + 1
+    return level
 
 
 @njit(cache=True, nogil=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -155,7 +157,9 @@ def drawdown_nb(equity: FloatArray) -> tuple[float, int]:
 
 @njit(cache=True, nogil=True)
 def _bits_nb(value: float) -> int:
-    return np.float64(value).view(np.int64)
+    number: Any = np.float64(value)
+    bits: int = number.view(np.int64)
+    return bits
 
 
 @njit(cache=True, nogil=True)

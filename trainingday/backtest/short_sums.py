@@ -6,10 +6,14 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
 
 N_LANES = 8
+
+# numba carries no annotations here.
+cgutils: Any = untyped_cgutils
+pair_of: Any = types.UniTuple
 
 _DOUBLES = ir.VectorType(ir.DoubleType(), N_LANES)
 _INDICES = ir.VectorType(ir.IntType(64), N_LANES)
@@ -46,7 +50,7 @@ def _short_sums(typing_context: Any, close: Any, first: Any, stop: Any, limit: A
     fixed order, so that results are equal on every machine.
     """
     double = types.float64
-    signature = types.UniTuple(double, 2)(close, types.intp, types.intp, double)
+    signature = pair_of(double, 2)(close, types.intp, types.intp, double)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data

@@ -19,7 +19,10 @@ from trainingday.runs.kinds import all_kinds, get_kind
 from trainingday.runs.models import ACTIVE, Run, RunState
 
 LEASE = timedelta(seconds=60)
-NUDGE_AGAIN_AFTER = timedelta(minutes=2)
+# How long a message is given before another is sent: a queued run may wait for a free worker, while one
+# whose lease has expired has lost its worker for sure.
+NUDGE_QUEUED_AFTER = timedelta(minutes=2)
+NUDGE_EXPIRED_AFTER = timedelta(seconds=20)
 MAX_ATTEMPTS = 3
 
 AnyRun = TypeVar("AnyRun", bound=Run)
@@ -151,12 +154,18 @@ def reap() -> int:
             finished_at=Now(),
             reason=f"died {MAX_ATTEMPTS} times; last: its worker vanished",
         )
-        is_stale = Q(nudged_at__isnull=True) | Q(nudged_at__lt=Now() - NUDGE_AGAIN_AFTER)
-        waiting = runs.filter(Q(state=RunState.QUEUED) & is_stale) | expired.filter(is_stale)
+        queued = runs.filter(state=RunState.QUEUED)
+        waiting = queued.filter(_not_nudged_for(NUDGE_QUEUED_AFTER)) | expired.filter(
+            _not_nudged_for(NUDGE_EXPIRED_AFTER)
+        )
         for run in waiting:
             nudge(run)
             n_reaped += 1
     return n_reaped
+
+
+def _not_nudged_for(age: timedelta) -> Q:
+    return Q(nudged_at__isnull=True) | Q(nudged_at__lt=Now() - age)
 
 
 def _held(kind: str, pk: int, fence: int) -> Any:

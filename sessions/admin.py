@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from sessions.models import ModelVersion, TrainingSession, Trial
+from sessions.models import HonestyRun, ModelVersion, TrainingSession, Trial
 from trainingday.runs.admin import ReadOnlyAdmin
 
 
@@ -25,3 +25,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     list_display = ["id", "market", "number", "stage", "algorithm", "validation_sharpe", "created_at"]
     list_filter = ["stage", "algorithm"]
     list_select_related = ["market"]
+
+
+@admin.register(HonestyRun)
+class HonestyRunAdmin(ReadOnlyAdmin):
+    list_display = ["id", "parts", "seed", "created_at"]

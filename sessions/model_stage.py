@@ -14,6 +14,7 @@ from sessions.day import Day
 from sessions.executor import TrialExecutor
 from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member, with_steps
 from sessions.models import ModelVersion, Trial
+from sessions.queries import current_best
 from sessions.rl.errors import TrainingDiverged
 from sessions.rl.hyperparameters import default_hyperparameters
 from sessions.rl.monitor import rank_value
@@ -57,11 +58,10 @@ class Baseline:
 def prepare_baseline(day: Day, executor: TrialExecutor, span: tuple[float, float]) -> Baseline:
     """Return the champion, or the market's baseline model, scored anew on this session's validation bars."""
     champion = current_champion(day.market)
-    versions = ModelVersion.objects.filter(market=day.market).select_related("strategy", "selection_strategy")
-    model = versions.filter(strategy=champion.strategy).first() if champion else None
+    model = current_best(day.market)
     if model is None:
-        model = versions.filter(
-            stage=ModelVersion.Stage.BASELINE, train_last_us__lt=_validation_start(day)
+        model = ModelVersion.objects.filter(
+            market=day.market, stage=ModelVersion.Stage.BASELINE, train_last_us__lt=_validation_start(day)
         ).first()
     if model is None:
         model = _create_baseline(day, executor, span)
@@ -246,8 +246,7 @@ def _create_version(
     if same is not None:
         return same
     metrics = day.validation_metrics(positions_of(selection_strategy, day.bars))
-    champion = current_champion(day.market)
-    parent = ModelVersion.objects.filter(strategy=champion.strategy).first() if champion else None
+    parent = current_best(day.market)
     with day.context.transaction():
         newest = ModelVersion.objects.filter(market=day.market).aggregate(newest=Max("number"))["newest"] or 0
         return ModelVersion.objects.create(

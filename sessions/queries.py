@@ -47,6 +47,12 @@ def query_sessions() -> QuerySet[TrainingSession]:
     )
 
 
+def current_best(market: Market) -> ModelVersion | None:
+    """Return the model that is the market's champion, None where there is none or it is no model."""
+    reigning = ModelVersion.objects.filter(market=market, stage=ModelVersion.Stage.CHAMPION)
+    return reigning.select_related("strategy", "selection_strategy").first()
+
+
 def trial_scores(sessions: Iterable[TrainingSession]) -> dict[int, list[float]]:
     """Return the scores of each session's trials in order, for sparklines; one query."""
     rows = Trial.objects.filter(session__in=[session.pk for session in sessions], score__isnull=False)

@@ -45,7 +45,9 @@ def cookie(transactional_db: None, make_user: Callable[[str], User]) -> str:
 
 
 @asynccontextmanager
-async def socket(path: str, cookie: str = "", origin: bytes | None = SITE, host: bytes = b"testserver") -> AsyncIterator[Any]:
+async def socket(
+    path: str, cookie: str = "", origin: bytes | None = SITE, host: bytes = b"testserver"
+) -> AsyncIterator[Any]:
     headers = [(b"host", host)]
     if origin is not None:
         headers.append((b"origin", origin))
@@ -72,7 +74,14 @@ async def close_code(communicator: Any, timeout: float = 5) -> int:
 
 @pytest.mark.parametrize(
     "origin",
-    [None, b"null", b"http://elsewhere", b"http://testserver:8080", b"https://testserver", b"javascript://testserver"],
+    [
+        None,
+        b"null",
+        b"http://elsewhere",
+        b"http://testserver:8080",
+        b"https://testserver",
+        b"javascript://testserver",
+    ],
 )
 async def test_another_origin_is_refused(origin: bytes | None, context: RunContext, cookie: str) -> None:
     async with socket(f"/ws/runs/scan-{context.pk}/", cookie, origin) as communicator:
@@ -118,7 +127,9 @@ async def test_an_unknown_position_replays_everything(since: str, context: RunCo
         assert [frame.get("seq") for frame in await frames(communicator, 2)] == [None, 1]
 
 
-async def test_nothing_is_lost_or_doubled_over_reconnects_while_events_arrive(context: RunContext, cookie: str) -> None:
+async def test_nothing_is_lost_or_doubled_over_reconnects_while_events_arrive(
+    context: RunContext, cookie: str
+) -> None:
     async def write() -> None:
         for number in range(60):
             await database_sync_to_async(context.emit)("note", {"n": number})
@@ -149,7 +160,9 @@ async def test_an_unknown_run_is_closed_with_4404(name: str, context: RunContext
 @pytest.mark.parametrize(
     ("message", "code"), [({"text": "{"}, 4400), ({"data": b"x"}, 1003), ({"text": "x" * 70_000}, 1009)]
 )
-async def test_bad_messages_close_the_socket(message: dict[str, Any], code: int, context: RunContext, cookie: str) -> None:
+async def test_bad_messages_close_the_socket(
+    message: dict[str, Any], code: int, context: RunContext, cookie: str
+) -> None:
     async with socket("/ws/runs/", cookie) as communicator:
         await communicator.connect()
         await communicator.send(**message)
@@ -157,7 +170,9 @@ async def test_bad_messages_close_the_socket(message: dict[str, Any], code: int,
 
 
 @pytest.mark.parametrize("text", ['{"type": "dance"}', "{}", "[]", "7", '{"type": ["x"]}'])
-async def test_an_unknown_type_is_answered_and_the_socket_stays(text: str, context: RunContext, cookie: str) -> None:
+async def test_an_unknown_type_is_answered_and_the_socket_stays(
+    text: str, context: RunContext, cookie: str
+) -> None:
     async with socket("/ws/runs/", cookie) as communicator:
         await communicator.connect()
         await communicator.send(text=text)

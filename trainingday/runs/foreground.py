@@ -49,6 +49,7 @@ def run_in_foreground(run: Run, console: Console) -> Run:
                     last_seq = event.seq
                     _show(progress, bar, event.kind, event.payload)
                 if not current.is_active:
+                    progress.update(bar, completed=current.progress)
                     break
                 time.sleep(SECONDS_BETWEEN_READS)
             except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,8 @@ def lay_out(tree: Genealogy, chosen_uid: str = "") -> FamilyTree:
     for node in tree.nodes:
         columns.setdefault(node["generation"], []).append(node)
     order = sorted(columns)
-    families = sorted({node["family"] for node in tree.nodes})
+    sizes = Counter(node["family"] for node in tree.nodes)
+    families = sorted(sizes, key=lambda name: (-sizes[name], name))  # the largest get a colour of their own
     colours = {name: number + 1 if number < N_COLOURS else 0 for number, name in enumerate(families)}
     scores = [node["fitness"] for node in tree.nodes if is_defined(node["fitness"])]
     low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)

@@ -1,14 +1,20 @@
 """Every address of the product."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from sessions.views import home
 from trainingday import tokens
 
+favicon = login_not_required(RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg", permanent=True))
+
 urlpatterns = [
+    path("favicon.ico", favicon),
     path("", home, name="home"),
     path("admin/", admin.site.urls),
     path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),

@@ -115,7 +115,14 @@ class SessionPage:
 
     @cached_property
     def criteria(self) -> list[JSONDict]:
-        found = self.session.report.get("criteria")
+        return self._rows("criteria")
+
+    @cached_property
+    def diagnostics(self) -> list[JSONDict]:
+        return self._rows("diagnostics")
+
+    def _rows(self, part: str) -> list[JSONDict]:
+        found = self.session.report.get(part)
         return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
     @cached_property

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from patterns.models import PatternScan
 from sessions.criteria import measure_criteria
+from sessions.diagnostics import measure_diagnostics
 from sessions.models import ModelVersion, TrainingSession, Trial
 from strategies.exam import ExamResult
 from strategies.models import Tournament
@@ -73,6 +74,7 @@ def build_report(
         "criteria": [
             criterion.as_dict() for criterion in measure_criteria(day, candidate, result, scan, tournament)
         ],
+        "diagnostics": measure_diagnostics(day, baseline, candidate, trials),
         "cost": {
             "cpu_seconds": round(cpu_seconds, 1),
             "looks": 1 if result.look is not None and result.look.is_charged else 0,
@@ -121,6 +123,7 @@ def print_report(session: TrainingSession, console: Console) -> None:
     console.print(_standings(report["tournament"]["rows"]))
     console.print(_gate(report))
     console.print(_criteria(report))
+    console.print(_diagnostics(report.get("diagnostics", [])))
     console.print(
         f"[bold]Verdict: {session.verdict.replace('_', ' ')}.[/bold] {session.reason}", highlight=False
     )
@@ -191,14 +194,23 @@ def _criteria(report: JSONDict) -> Table:
     for heading in ("Criterion", "Measured [95 % interval]", "n", "Met"):
         table.add_column(heading)
     for criterion in report["criteria"]:
-        bounds = (
-            f" [{number(criterion['low'])}, {number(criterion['high'])}]"
-            if criterion["low"] is not None
-            else ""
-        )
         met = {True: "yes", False: "no", None: "not measured"}[criterion["met"]]
-        table.add_row(criterion["title"], f"{number(criterion['value'])}{bounds}", str(criterion["n"]), met)
+        table.add_row(criterion["title"], _with_bounds(criterion), str(criterion["n"]), met)
     return table
+
+
+def _diagnostics(rows: list[JSONDict]) -> Table:
+    table = Table(title="Beside the gate, on validation: these decide nothing", title_justify="left")
+    for heading in ("Figure", "Measured [interval]", "n"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(row["title"], _with_bounds(row), f"{row['n']:,}")
+    return table
+
+
+def _with_bounds(row: JSONDict) -> str:
+    bounds = f" [{number(row['low'])}, {number(row['high'])}]" if row["low"] is not None else ""
+    return f"{number(row['value'])}{bounds}"
 
 
 def number(value: float | None) -> str:

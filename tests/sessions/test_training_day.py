@@ -18,6 +18,7 @@ from strategies.store import artifact_store
 from tests.conftest import make_market
 from tests.markets import autoregressive_bars, gaussian_bars
 from tests.sessions.conftest import carry_out
+from tests.sessions.test_diagnostics import NAMES
 from trainingday.exceptions import InvalidArgument, NotEnoughBars, NotFound, StateConflict
 from trainingday.markets.models import Market
 from trainingday.runs import services
@@ -61,6 +62,11 @@ def test_a_session_on_noise_records_everything_and_promotes_nothing(
     assert session.environment["torch"]
     kinds = set(RunEvent.objects.values_list("kind", flat=True))
     assert {"attempt", "stage", "trial", "curve", "generation", "verdict", "finished"} <= kinds
+    diagnostics = {row["name"]: row for row in session.report["diagnostics"]}
+    assert list(diagnostics) == NAMES
+    assert diagnostics["dsr"]["n"] == 6
+    assert diagnostics["sharpe_candidate"]["value"] == pytest.approx(session.new_sharpe)
+    assert diagnostics["sharpe_baseline"]["value"] == pytest.approx(session.baseline_sharpe)
 
 
 def test_a_failed_exam_shows_no_test_number(transactional_db: None, run_session: RunSession) -> None:
@@ -75,6 +81,7 @@ def test_a_failed_exam_shows_no_test_number(transactional_db: None, run_session:
     assert p_value is None or repr(p_value) not in shown
     assert session.report["gate"]["comparisons"] == []
     assert sealed or p_value is None
+    assert not set(sealed) & set(_numbers(session.report["diagnostics"]))
 
 
 def _numbers(value: object) -> list[float]:

@@ -202,7 +202,8 @@ def test_a_failed_exam_shows_its_rules_and_keeps_its_numbers_sealed(viewer: Clie
 
 
 @pytest.mark.parametrize(
-    "report", [{}, {"gate": None}, {"split": {}}, {"tournament": []}, {"criteria": [{}]}]
+    "report",
+    [{}, {"gate": None}, {"split": {}}, {"tournament": []}, {"criteria": [{}]}, {"diagnostics": [{}]}],
 )
 def test_a_report_with_missing_parts_still_shows(viewer: Client, report: dict[str, object]) -> None:
     market = pages.make_market()

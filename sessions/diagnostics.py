@@ -1,0 +1,169 @@
+"""What is reported beside the gate and never decides: luck, costs and intervals, all on validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from statistics import NormalDist, variance
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sessions.models import ModelVersion, Trial
+from strategies.library.registry import get_family
+from strategies.positions import positions_of
+from trainingday.backtest.engine import Costs, run_backtest
+from trainingday.bars import Bars
+from trainingday.exceptions import InvalidArgument
+from trainingday.stats.bootstrap import bootstrap_sharpe_difference
+from trainingday.stats.hac import SAME_SERIES, compare_sharpe_ratios
+from trainingday.stats.ratios import Interval, sharpe_interval, sharpe_ratio
+from trainingday.stats.significance import (
+    SharpeMoments,
+    deflated_sharpe_ratio,
+    minimum_track_record_length,
+    probabilistic_sharpe_ratio,
+    sharpe_moments,
+)
+from trainingday.typing import FloatArray, JSONDict
+
+if TYPE_CHECKING:
+    from sessions.day import Day
+    from sessions.model_stage import Baseline
+
+ON_VALIDATION = "On validation, where the candidate was chosen; the test window stays sealed."
+DIFFERENCE_CONFIDENCE = 0.90
+MIN_BARS_HAC = 1_000  # below, the bootstrap's interval keeps its level better
+MAX_COST = 0.1
+STREAM = 1_000_004  # of the bootstrap, apart from the streams of trials and tournaments
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One figure beside the gate.
+
+    Attributes
+    ----------
+    name, title : str
+    value, low, high : float or None
+        None where undefined; `low` and `high` are an interval, whose confidence the note says.
+    n : int
+        Bars, or trials, that the value rests on.
+    note : str
+    """
+
+    name: str
+    title: str
+    value: float | None
+    n: int
+    note: str
+    low: float | None = None
+    high: float | None = None
+
+
+def measure_diagnostics(
+    day: Day, baseline: Baseline, candidate: ModelVersion, trials: Sequence[Trial]
+) -> list[JSONDict]:
+    """Return every diagnostic, JSON-safe; only bars before the test window's gap are read."""
+    own = _returns(day, _positions(day, candidate))
+    beaten = _returns(day, positions_of(baseline.strategy, _seen(day)))
+    market = _returns(day, get_family("buy_and_hold").positions(_seen(day), {}))
+    moments = sharpe_moments(own)
+    found = [
+        _psr(moments, own.shape[0]),
+        _dsr(day, moments, trials),
+        *_track_record(day, moments, own.shape[0]),
+        _sharpe(day, "sharpe_double_costs", "Sharpe at double fee and slippage", _stressed(day, candidate)),
+        _sharpe(day, "sharpe_candidate", "Sharpe, candidate", own),
+        _sharpe(day, "sharpe_baseline", "Sharpe, baseline", beaten),
+        _sharpe(day, "sharpe_buy_and_hold", "Sharpe, buy & hold", market),
+        _difference(day, own, beaten),
+    ]
+    return [asdict(each) for each in found]
+
+
+def _psr(moments: SharpeMoments | None, n_bars: int) -> Diagnostic:
+    value = None if moments is None else probabilistic_sharpe_ratio(moments)
+    note = f"Probability that the true Sharpe ratio is above 0, one candidate alone. {ON_VALIDATION}"
+    return Diagnostic("psr", "Probabilistic Sharpe ratio", value, n_bars, note)
+
+
+def _dsr(day: Day, moments: SharpeMoments | None, trials: Sequence[Trial]) -> Diagnostic:
+    """Return the deflated Sharpe ratio; a trial that stayed flat has 0, a failed one counts without a score."""
+    done = [trial for trial in trials if trial.state != Trial.State.WAITING]
+    scored = [trial for trial in done if trial.state in (Trial.State.COMPLETE, Trial.State.PRUNED)]
+    ratios = [(trial.score or 0.0) / math.sqrt(day.bars_per_year) for trial in scored]
+    value = None
+    if moments is not None and len(ratios) >= 2:
+        value = deflated_sharpe_ratio(moments, len(done), variance(ratios))
+    note = (
+        f"Probability that it is above the best of {len(done)} lucky trials, pruned and failed ones counted; "
+        f"that each trial shows its best checkpoint is not. {ON_VALIDATION}"
+    )
+    return Diagnostic("dsr", "Deflated Sharpe ratio", value, len(done), note)
+
+
+def _track_record(day: Day, moments: SharpeMoments | None, n_bars: int) -> list[Diagnostic]:
+    bars = None if moments is None else minimum_track_record_length(moments)
+    years = None if bars is None else bars / day.bars_per_year
+    note = f"For a PSR of 95 % at this Sharpe ratio; undefined unless it is above 0. {ON_VALIDATION}"
+    return [
+        Diagnostic("min_track_record_bars", "Minimum track record, bars", bars, n_bars, note),
+        Diagnostic("min_track_record_years", "Minimum track record, years", years, n_bars, note),
+    ]
+
+
+def _sharpe(day: Day, name: str, title: str, returns: FloatArray) -> Diagnostic:
+    low, high = sharpe_interval(returns, day.bars_per_year) or (None, None)
+    value = sharpe_ratio(returns, day.bars_per_year)
+    note = f"Annualised, net of costs, with its 95 % interval. {ON_VALIDATION}"
+    return Diagnostic(name, title, value, returns.shape[0], note, low, high)
+
+
+def _difference(day: Day, own: FloatArray, beaten: FloatArray) -> Diagnostic:
+    value, interval, method = _paired(day, own, beaten)
+    low, high = interval or (None, None)
+    note = f"Annualised, paired bar by bar, with its 90 % interval{method}. {ON_VALIDATION}"
+    title = "Sharpe difference, candidate − baseline"
+    return Diagnostic("sharpe_difference", title, value, own.shape[0], note, low, high)
+
+
+def _paired(day: Day, own: FloatArray, beaten: FloatArray) -> tuple[float | None, Interval | None, str]:
+    annual = math.sqrt(day.bars_per_year)
+    try:
+        found = compare_sharpe_ratios(own, beaten)
+    except InvalidArgument:  # a side that never traded, or too few bars
+        return None, None, ""
+    difference = found.difference * annual
+    if found.standard_error <= SAME_SERIES:
+        return difference, None, " (none: both trade alike)"
+    if own.shape[0] >= MIN_BARS_HAC:
+        half = NormalDist().inv_cdf(0.5 + DIFFERENCE_CONFIDENCE / 2) * found.standard_error * annual
+        return difference, Interval(difference - half, difference + half), " (HAC)"
+    rng = np.random.default_rng(np.random.SeedSequence((day.session.seed, STREAM)))
+    drawn = bootstrap_sharpe_difference(
+        own, beaten, bars_per_year=day.bars_per_year, rng=rng, confidence=DIFFERENCE_CONFIDENCE
+    )
+    return difference, Interval(drawn.ci_low, drawn.ci_high), " (block bootstrap)"
+
+
+def _stressed(day: Day, candidate: ModelVersion) -> FloatArray:
+    doubled = Costs(min(2 * day.costs.fee, MAX_COST), min(2 * day.costs.slippage, MAX_COST))
+    return _returns(day, _positions(day, candidate), doubled)
+
+
+def _positions(day: Day, candidate: ModelVersion) -> FloatArray:
+    """Return the positions of the fit on train alone: the examined one has been fitted on validation."""
+    return positions_of(candidate.selection_strategy, _seen(day))
+
+
+def _seen(day: Day) -> Bars:
+    return day.bars[: day.split.validation.stop]
+
+
+def _returns(day: Day, positions: FloatArray, costs: Costs | None = None) -> FloatArray:
+    segment = day.split.validation
+    return run_backtest(
+        day.bars[segment], positions[segment], costs or day.costs, bars_per_year=day.bars_per_year
+    ).returns

@@ -6,6 +6,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from trainingday.exceptions import InvalidArgument
 from trainingday.stats.returns import as_series
 from trainingday.typing import FloatArray
 
+N_BLOCKS = 16
 CHUNK_CANDIDATES = 512  # bounds the (combinations x candidates) matrices to about 100 MB each
 
 
@@ -40,7 +42,7 @@ class Overfitting:
     n_bars: int
 
 
-def overfitting_probability(returns: FloatArray, n_blocks: int = 16) -> Overfitting | None:
+def overfitting_probability(returns: FloatArray, n_blocks: int = N_BLOCKS) -> Overfitting | None:
     """Return the probability of backtest overfitting over a set of candidates.
 
     Parameters
@@ -61,23 +63,87 @@ def overfitting_probability(returns: FloatArray, n_blocks: int = 16) -> Overfitt
     that identical candidates give 0.5 and not luck. A diagnostic: on noise it is 0.49 +- 0.21.
     """
     table = _checked_table(returns, "returns")
-    if n_blocks % 2 or not 4 <= n_blocks <= 16:
-        raise InvalidArgument(f"n_blocks should be even and 4..16, is {n_blocks}")
-    length = table.shape[0] // n_blocks
     if table.shape[1] < 2:
         raise InvalidArgument(f"returns should hold >= 2 candidates, holds {table.shape[1]}")
+    moments = block_moments(table, n_blocks)
+    return None if moments is None else overfitting_probability_from_blocks(*moments)
+
+
+class BlockMoments(NamedTuple):
+    """Bars, sum and sum of squares of returns in equal time blocks, oldest first.
+
+    `n_bars` is the number of bars in each block; the arrays have shape (n_blocks, n_candidates).
+    """
+
+    n_bars: int
+    sums: FloatArray
+    squares: FloatArray
+
+
+def block_moments(returns: FloatArray, n_blocks: int = N_BLOCKS) -> BlockMoments | None:
+    """Return what the probability of overfitting needs to know of returns, in place of the returns.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (n_bars, n_candidates)
+        Per-bar net returns.
+    n_blocks : int
+        Even number of time blocks, 4 to 16; the oldest bars that fill no whole block are dropped.
+
+    Returns
+    -------
+    BlockMoments or None
+        None where blocks would hold fewer than 2 bars or a return is not finite.
+    """
+    table = _checked_table(returns, "returns")
+    _check_n_blocks(n_blocks)
+    length = table.shape[0] // n_blocks
     if length < 2 or not np.isfinite(table).all():
         return None
-    used = table[table.shape[0] - length * n_blocks :]
-    sharpe = _split_sharpe_ratios(used, n_blocks)
-    n_splits = sharpe.shape[0]
+    blocks = table[table.shape[0] - length * n_blocks :].reshape(n_blocks, length, -1)
+    return BlockMoments(length, blocks.sum(axis=1), (blocks**2).sum(axis=1))
+
+
+def overfitting_probability_from_blocks(
+    n_bars: int, sums: FloatArray, squares: FloatArray
+) -> Overfitting | None:
+    """Return the probability of backtest overfitting from the moments of equal time blocks.
+
+    Parameters
+    ----------
+    n_bars : int
+        Bars in each block, >= 2.
+    sums, squares : ndarray of shape (n_blocks, n_candidates)
+        Sums of the returns and of their squares in each block, oldest first, >= 2 candidates.
+
+    Returns
+    -------
+    Overfitting or None
+        None where a sum is not finite.
+
+    Notes
+    -----
+    See `overfitting_probability`: a Sharpe ratio of whole blocks needs no more than these sums.
+    """
+    first, second = _checked_table(sums, "sums"), _checked_table(squares, "squares")
+    if first.shape != second.shape:
+        raise InvalidArgument(f"squares should have shape {first.shape}, has {second.shape}")
+    _check_n_blocks(first.shape[0])
+    if first.shape[1] < 2:
+        raise InvalidArgument(f"sums should hold >= 2 candidates, holds {first.shape[1]}")
+    if n_bars < 2:
+        raise InvalidArgument(f"n_bars should be >= 2, is {n_bars}")
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return None
+    sharpe = _split_sharpe_ratios(n_bars, first, second)
+    n_splits, n_candidates = sharpe.shape
     winners = sharpe.argmax(axis=1)
     # itertools lists complements in mirrored order: what a split leaves out is the mirrored split.
     out_of_sample = sharpe[::-1]
     won = out_of_sample[np.arange(n_splits), winners]
     below = (out_of_sample < won[:, None]).sum(axis=1)
     equal = (out_of_sample == won[:, None]).sum(axis=1)
-    ranks = (below + 0.5 * (equal + 1)) / (table.shape[1] + 1)
+    ranks = (below + 0.5 * (equal + 1)) / (n_candidates + 1)
     # An exact tie with the median is neither above nor below it.
     probability = float(np.mean(ranks < 0.5) + 0.5 * np.mean(ranks == 0.5))
     return Overfitting(
@@ -85,9 +151,14 @@ def overfitting_probability(returns: FloatArray, n_blocks: int = 16) -> Overfitt
         float(np.median(ranks)),
         float(np.mean(won < 0)),
         n_splits,
-        int(table.shape[1]),
-        length * n_blocks,
+        n_candidates,
+        n_bars * int(first.shape[0]),
     )
+
+
+def _check_n_blocks(n_blocks: int) -> None:
+    if n_blocks % 2 or not 4 <= n_blocks <= 16:
+        raise InvalidArgument(f"n_blocks should be even and 4..16, is {n_blocks}")
 
 
 @lru_cache(maxsize=4)
@@ -98,24 +169,20 @@ def _splits(n_blocks: int) -> FloatArray:
     return masks
 
 
-def _split_sharpe_ratios(table: FloatArray, n_blocks: int) -> FloatArray:
+def _split_sharpe_ratios(n_bars: int, sums: FloatArray, squares: FloatArray) -> FloatArray:
     """Return Sharpe ratios per bar of every split and candidate, shape (n_splits, n_candidates)."""
+    n_blocks, n_candidates = sums.shape
     masks = _splits(n_blocks)
-    n_bars, n_candidates = table.shape
+    half = n_bars * n_blocks / 2
+    # What rounding leaves of a variance is no variance; a candidate that never trades stays 0.
+    floor = 1e-12 * squares.sum(axis=0) / (2 * half)
     ratios = np.empty((masks.shape[0], n_candidates))
-    for first in range(0, n_candidates, CHUNK_CANDIDATES):
-        part = table[:, first : first + CHUNK_CANDIDATES]
-        deviation = part.std(axis=0)
-        # Unit variance keeps the sums of squares exact enough; a candidate that never trades stays 0.
-        scaled = part / np.where(deviation > 0, deviation, 1.0)
-        blocks = scaled.reshape(n_blocks, n_bars // n_blocks, -1)
-        mean = masks @ blocks.sum(axis=1) / (n_bars / 2)
-        square = masks @ (blocks**2).sum(axis=1) / (n_bars / 2)
-        variance = square - mean**2
-        is_defined = variance > 1e-12
-        ratios[:, first : first + CHUNK_CANDIDATES] = np.where(
-            is_defined, mean / np.sqrt(np.where(is_defined, variance, 1.0)), 0.0
-        )
+    for start in range(0, n_candidates, CHUNK_CANDIDATES):
+        part = slice(start, start + CHUNK_CANDIDATES)
+        mean = masks @ sums[:, part] / half
+        variance = masks @ squares[:, part] / half - mean**2
+        is_defined = variance > floor[part]
+        ratios[:, part] = np.where(is_defined, mean / np.sqrt(np.where(is_defined, variance, 1.0)), 0.0)
     return ratios
 
 

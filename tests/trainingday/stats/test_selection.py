@@ -1,6 +1,7 @@
 """PBO, SPA and StepM: known answers, arch as an oracle, sizes on noise, speed."""
 
 import itertools
+import json
 import time
 
 import numpy as np
@@ -11,7 +12,9 @@ from scipy.stats import binom
 from tests.markets import null_returns
 from trainingday.exceptions import InvalidArgument
 from trainingday.stats.selection import (
+    block_moments,
     overfitting_probability,
+    overfitting_probability_from_blocks,
     superior_candidates,
     superior_predictive_ability,
 )
@@ -70,6 +73,50 @@ def test_a_candidate_that_never_trades_is_no_error():
     returns = noise_table(400, 5, 10)
     returns[:, 2] = 0.0
     assert 0.0 <= overfitting_probability(returns, 8).probability <= 1.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pbo_from_stored_block_sums_is_that_of_the_returns(seed):
+    rng = np.random.default_rng(seed)
+    returns = noise_table(1_003, 12, seed) * rng.uniform(0.01, 100, 12) + rng.normal(0, 1e-4, 12)
+    returns[:, 3] = 0.0
+    columns = [block_moments(returns[:, [column]], 8) for column in range(12)]
+    stored = json.loads(json.dumps([[c.n_bars, c.sums.tolist(), c.squares.tolist()] for c in columns]))
+    sums, squares = (np.hstack([row[part] for row in stored]) for part in (1, 2))
+    found = overfitting_probability_from_blocks(stored[0][0], sums, squares)
+    whole = overfitting_probability(returns, 8)
+    plain = plain_pbo(returns[3:], 8)
+    assert found.n_bars == whole.n_bars == 1_000
+    for name in ("probability", "median_rank", "probability_of_loss"):
+        assert getattr(found, name) == pytest.approx(getattr(whole, name), abs=1e-12)
+    assert found.probability == pytest.approx(plain, abs=1e-12)
+
+
+def plain_pbo(returns, n_blocks):
+    """Return the probability of overfitting from the returns themselves, split by split."""
+    blocks = returns.reshape(n_blocks, -1, returns.shape[1])
+    worse = []
+    for chosen in itertools.combinations(range(n_blocks), n_blocks // 2):
+        left = [block for block in range(n_blocks) if block not in chosen]
+        inside, outside = (plain_sharpe(np.concatenate(blocks[part])) for part in (list(chosen), left))
+        won = outside[inside.argmax()]
+        rank = (np.sum(outside < won) + 0.5 * (np.sum(outside == won) + 1)) / (returns.shape[1] + 1)
+        worse.append(1.0 if rank < 0.5 else 0.5 if rank == 0.5 else 0.0)
+    return np.mean(worse)
+
+
+def plain_sharpe(returns):
+    deviation = returns.std(axis=0)
+    return np.where(deviation > 0, returns.mean(axis=0) / np.where(deviation > 0, deviation, 1.0), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("n_bars", "sums", "squares"),
+    [(1, (4, 3), (4, 3)), (5, (4, 1), (4, 1)), (5, (5, 3), (5, 3)), (5, (4, 3), (4, 2)), (5, (4,), (4,))],
+)
+def test_bad_blocks_are_refused(n_bars, sums, squares):
+    with pytest.raises(InvalidArgument):
+        overfitting_probability_from_blocks(n_bars, np.ones(sums), np.ones(squares))
 
 
 def test_pbo_is_undefined_for_bad_returns():

@@ -19,6 +19,7 @@ from trainingday.exceptions import InvalidArgument
 from trainingday.stats.bootstrap import bootstrap_sharpe_difference
 from trainingday.stats.hac import SAME_SERIES, compare_sharpe_ratios
 from trainingday.stats.ratios import Interval, sharpe_interval, sharpe_ratio
+from trainingday.stats.selection import overfitting_probability_from_blocks
 from trainingday.stats.significance import (
     SharpeMoments,
     deflated_sharpe_ratio,
@@ -36,6 +37,7 @@ ON_VALIDATION = "On validation, where the candidate was chosen; the test window 
 DIFFERENCE_CONFIDENCE = 0.90
 MIN_BARS_HAC = 1_000  # below, the bootstrap's interval keeps its level better
 MAX_COST = 0.1
+MIN_TRIALS = 4  # of a search, for its probability of overfitting
 STREAM = 1_000_004  # of the bootstrap, apart from the streams of trials and tournaments
 
 
@@ -73,6 +75,7 @@ def measure_diagnostics(
     found = [
         _psr(moments, own.shape[0]),
         _dsr(day, moments, trials),
+        _pbo(trials),
         *_track_record(day, moments, own.shape[0]),
         _sharpe(day, "sharpe_double_costs", "Sharpe at double fee and slippage", _stressed(day, candidate)),
         _sharpe(day, "sharpe_candidate", "Sharpe, candidate", own),
@@ -102,6 +105,21 @@ def _dsr(day: Day, moments: SharpeMoments | None, trials: Sequence[Trial]) -> Di
         f"that each trial shows its best checkpoint is not. {ON_VALIDATION}"
     )
     return Diagnostic("dsr", "Deflated Sharpe ratio", value, len(done), note)
+
+
+def _pbo(trials: Sequence[Trial]) -> Diagnostic:
+    """Return the probability of overfitting over complete and pruned trials, by their best checkpoints."""
+    tables = [np.array(trial.blocks, dtype=np.float64) for trial in trials if trial.blocks]
+    value = None
+    if len(tables) >= MIN_TRIALS:
+        table = np.stack(tables, axis=-1)
+        found = overfitting_probability_from_blocks(int(table[0, 0, 0]), table[:, 1], table[:, 2])
+        value = None if found is None else found.probability
+    note = (
+        "How often the best trial of half of the time blocks is below the median on the other half; "
+        f"0.49 ± 0.21 where nothing can be learned, undefined under {MIN_TRIALS} trials. {ON_VALIDATION}"
+    )
+    return Diagnostic("pbo", "Probability of backtest overfitting", value, len(tables), note)
 
 
 def _track_record(day: Day, moments: SharpeMoments | None, n_bars: int) -> list[Diagnostic]:

@@ -71,6 +71,11 @@ class Trial(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     score = models.FloatField(null=True, blank=True, help_text="Validation Sharpe of the best checkpoint.")
     intermediate = models.JSONField(default=list, blank=True)
+    blocks = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Bars, sum and sum of squares of validation returns by time block.",
+    )
     reason = models.TextField(blank=True, default="")
     seconds = models.FloatField(null=True, blank=True)
     n_steps = models.PositiveIntegerField(null=True, blank=True)

@@ -107,7 +107,8 @@ def _commit(
     trial.score, trial.reason = result.score, result.reason
     trial.intermediate, trial.seconds = list(result.intermediate), result.seconds
     trial.n_steps, trial.weights_hash = result.n_steps, result.weights_hash or ""
-    fields = ["state", "score", "reason", "intermediate", "seconds", "n_steps", "weights_hash"]
+    trial.blocks = [list(block) for block in result.blocks]
+    fields = ["state", "score", "reason", "intermediate", "seconds", "n_steps", "weights_hash", "blocks"]
     with day.context.transaction(hyperparams_tested=n_done, progress=progress):
         trial.save(update_fields=fields)
         day.context.add_event(

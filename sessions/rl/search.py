@@ -27,7 +27,8 @@ from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument, NotEnoughBars
 from trainingday.policy.network import PolicyNetwork
 from trainingday.policy.observation import compute_features
-from trainingday.typing import Float32Array, JSONDict
+from trainingday.stats.selection import block_moments
+from trainingday.typing import Float32Array, FloatArray, JSONDict
 
 if TYPE_CHECKING:
     from sessions.rl.training import TrainedPolicy
@@ -49,6 +50,7 @@ __all__ = [
 
 WARM_UP_CHECKPOINTS = 2  # no trial is pruned before its third checkpoint
 MIN_TRAIN_BARS = 300
+Block = tuple[int, float, float]
 _COLUMNS = ("timestamps", "open", "high", "low", "close", "volume", "gap_before")
 
 
@@ -98,6 +100,9 @@ class TrialResult:
         One sentence when pruned or failed, else empty.
     intermediate : tuple of float or None
         Validation Sharpe ratio at each checkpoint.
+    blocks : tuple of (n_bars, sum, sum of squares)
+        Of the best checkpoint's net returns on validation in 16 time blocks, oldest first, so that
+        overfitting can be measured over the whole search; empty for a trial that failed.
     """
 
     score: float | None
@@ -108,6 +113,30 @@ class TrialResult:
     n_steps: int
     weights_hash: str | None
     curve: tuple[JSONDict, ...] = field(default=())
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass
+class _Checkpoints:
+    """What the checkpoints of one training have shown on validation so far."""
+
+    scores: list[float | None] = field(default_factory=list)
+    best: float = -np.inf
+    blocks: tuple[Block, ...] = ()
+
+    def add(self, score: float | None, returns: FloatArray) -> None:
+        self.scores.append(score)
+        # Later wins a tie, as in TrainingMonitor: the blocks are those of the checkpoint that is kept.
+        if rank_value(score) >= self.best:
+            self.best, self.blocks = rank_value(score), _blocks(returns)
+
+
+def _blocks(returns: FloatArray) -> tuple[Block, ...]:
+    moments = block_moments(returns[:, None])
+    if moments is None:
+        return ()
+    pairs = zip(moments.sums[:, 0], moments.squares[:, 0], strict=True)
+    return tuple((moments.n_bars, float(total), float(square)) for total, square in pairs)
 
 
 def save_bundle(path: Path, bars: Bars) -> None:
@@ -141,9 +170,9 @@ def evaluate_trial(task: TrialTask, on_progress: Progress | None = None) -> Tria
         If the task itself is wrong: that is the caller's fault, not the trial's.
     """
     began = time.perf_counter()
-    scores: list[float | None] = []
+    seen = _Checkpoints()
     try:
-        trained = _train(task, scores, on_progress)
+        trained = _train(task, seen, on_progress)
     except TrialPruned as pruned:
         state, reason = TrialState.PRUNED, str(pruned)
     except TrainingDiverged as error:
@@ -153,20 +182,29 @@ def evaluate_trial(task: TrialTask, on_progress: Progress | None = None) -> Tria
             score=trained.score,
             state=TrialState.COMPLETE,
             reason="",
-            intermediate=tuple(scores),
+            intermediate=tuple(seen.scores),
             seconds=time.perf_counter() - began,
             n_steps=trained.n_steps,
             weights_hash=trained.weights_hash,
             curve=tuple(trained.curve),
+            blocks=seen.blocks,
         )
-    best = max(scores, key=rank_value) if scores and state is TrialState.PRUNED else None
-    n_steps = _hyperparameters(task).n_steps * len(scores) // N_CHECKPOINTS
-    return TrialResult(best, state, reason, tuple(scores), time.perf_counter() - began, n_steps, None)
+    is_pruned, scores = state is TrialState.PRUNED, tuple(seen.scores)
+    return TrialResult(
+        score=max(scores, key=rank_value) if scores and is_pruned else None,
+        state=state,
+        reason=reason,
+        intermediate=scores,
+        seconds=time.perf_counter() - began,
+        n_steps=_hyperparameters(task).n_steps * len(scores) // N_CHECKPOINTS,
+        weights_hash=None,
+        blocks=seen.blocks if is_pruned else (),
+    )
 
 
 def train_member(task: TrialTask, on_progress: Progress | None = None) -> TrainedPolicy:
     """Return the trained policy of a task, for the final seeds; raises TrainingDiverged."""
-    return _train(task, [], on_progress)
+    return _train(task, _Checkpoints(), on_progress)
 
 
 def _hyperparameters(task: TrialTask) -> Hyperparameters:
@@ -174,7 +212,7 @@ def _hyperparameters(task: TrialTask) -> Hyperparameters:
     return Hyperparameters.from_dict({**task.hyperparameters, **own})
 
 
-def _train(task: TrialTask, scores: list[float | None], on_progress: Progress | None) -> TrainedPolicy:
+def _train(task: TrialTask, seen: _Checkpoints, on_progress: Progress | None) -> TrainedPolicy:
     from sessions.rl.training import train  # torch: loaded only where training happens
 
     hyperparameters = _hyperparameters(task)
@@ -184,20 +222,18 @@ def _train(task: TrialTask, scores: list[float | None], on_progress: Progress | 
     _check_segments(task, len(bars))
     window, held_out = slice(*task.train), slice(*task.validation)
     validation_bars, validation_features = bars[held_out], features[held_out]
-    best = -np.inf
 
     def validate(network: PolicyNetwork) -> float | None:
-        nonlocal best
         positions = network.positions(validation_features)
         result = run_backtest(validation_bars, positions, task.costs, bars_per_year=task.bars_per_year)
         score = result.metrics.sharpe_ratio
-        checkpoint = len(scores)
-        scores.append(score)
-        best = max(best, rank_value(score))
-        if WARM_UP_CHECKPOINTS <= checkpoint < len(task.prune_below) and best < task.prune_below[checkpoint]:
+        checkpoint = len(seen.scores)
+        seen.add(score, result.returns)
+        needed = task.prune_below[checkpoint] if checkpoint < len(task.prune_below) else -np.inf
+        if checkpoint >= WARM_UP_CHECKPOINTS and seen.best < needed:
             raise TrialPruned(
-                f"best Sharpe ratio {best:.2f} at checkpoint {checkpoint + 1} is below the median "
-                f"{task.prune_below[checkpoint]:.2f}"
+                f"best Sharpe ratio {seen.best:.2f} at checkpoint {checkpoint + 1} is below the median "
+                f"{needed:.2f}"
             )
         return score
 

@@ -20,12 +20,13 @@ from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.bars import Bars
 from trainingday.markets.splits import Split
 from trainingday.stats.hac import compare_to_flat
+from trainingday.stats.selection import block_moments, overfitting_probability
 from trainingday.stats.significance import deflated_sharpe_ratio, sharpe_moments
 
 BARS_PER_YEAR = 8766.0
 SPLIT = Split(slice(0, 1400), slice(1500, 2700), slice(2800, 3600), slice(3600, 3600), 100)
 NAMES = [
-    "psr", "dsr", "min_track_record_bars", "min_track_record_years", "sharpe_double_costs",
+    "psr", "dsr", "pbo", "min_track_record_bars", "min_track_record_years", "sharpe_double_costs",
     "sharpe_candidate", "sharpe_baseline", "sharpe_buy_and_hold", "sharpe_difference",
 ]  # fmt: skip
 
@@ -120,6 +121,30 @@ def test_deflation_counts_pruned_and_failed_trials_and_no_waiting_one() -> None:
     assert row["value"] == pytest.approx(deflated_sharpe_ratio(moments, 4, spread))
     assert row["value"] < measure(day)["psr"]["value"]
     assert measure(day, trials=make_trials()[:1])["dsr"]["value"] is None
+
+
+def with_blocks(returns: np.ndarray) -> list[Trial]:
+    moments = [block_moments(column[:, None]) for column in returns.T]
+    assert None not in moments
+    return [
+        Trial(
+            state="complete",
+            score=1.0,
+            blocks=[[m.n_bars, *pair] for pair in zip(m.sums[:, 0], m.squares[:, 0], strict=True)],
+        )
+        for m in moments
+        if m is not None
+    ]
+
+
+def test_overfitting_is_measured_over_the_trials_that_have_blocks() -> None:
+    returns = 0.01 * np.random.default_rng(1).standard_normal((1000, 6))
+    trials = with_blocks(returns)
+    row = measure(make_day(), trials=[*trials, *make_trials()])["pbo"]
+    expected = overfitting_probability(returns)
+    assert expected is not None
+    assert (row["value"], row["n"]) == (pytest.approx(expected.probability, abs=1e-12), 6)
+    assert measure(make_day(), trials=trials[:3])["pbo"]["value"] is None
 
 
 def test_the_track_record_in_years_is_that_in_bars() -> None:

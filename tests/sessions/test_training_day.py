@@ -35,7 +35,8 @@ class WorkerKilled(BaseException):
 def trial_results(session: TrainingSession) -> list[tuple[object, ...]]:
     rows = Trial.objects.filter(session=session).order_by("index")
     return [
-        (row.index, row.hyperparameters, row.seed, row.state, row.score, row.weights_hash) for row in rows
+        (row.index, row.hyperparameters, row.seed, row.state, row.score, row.weights_hash, row.blocks)
+        for row in rows
     ]
 
 
@@ -65,6 +66,13 @@ def test_a_session_on_noise_records_everything_and_promotes_nothing(
     diagnostics = {row["name"]: row for row in session.report["diagnostics"]}
     assert list(diagnostics) == NAMES
     assert diagnostics["dsr"]["n"] == 6
+    with_blocks = session.trials.filter(state__in=["complete", "pruned"])
+    assert diagnostics["pbo"]["n"] == with_blocks.count() >= 4
+    assert 0.0 <= diagnostics["pbo"]["value"] <= 1.0
+    for trial in with_blocks:
+        assert len(trial.blocks) == 16
+        n_returns = session.report["split"]["validation"][2] - 1
+        assert [n_bars for n_bars, _, _ in trial.blocks] == [n_returns // 16] * 16
     assert diagnostics["sharpe_candidate"]["value"] == pytest.approx(session.new_sharpe)
     assert diagnostics["sharpe_baseline"]["value"] == pytest.approx(session.baseline_sharpe)
 

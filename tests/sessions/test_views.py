@@ -212,6 +212,19 @@ def test_a_report_with_missing_parts_still_shows(viewer: Client, report: dict[st
         assert viewer.get(reverse(f"sessions:{name}", args=[session.pk])).status_code == 200
 
 
+def test_what_stands_beside_the_gate_is_shown_as_deciding_nothing(viewer: Client) -> None:
+    market = pages.make_market()
+    row = {"name": "psr", "title": "Probabilistic Sharpe ratio", "value": 0.875, "low": None, "high": None}
+    undefined = {**row, "title": "Deflated Sharpe ratio", "value": None}
+    rows = [{**each, "n": 1199, "note": "On validation."} for each in (row, undefined)]
+    report = {"diagnostics": rows}
+    session = pages.make_session(market, pages.make_dataset(market), report=report)
+    for name in ("detail", "report"):
+        page = viewer.get(reverse(f"sessions:{name}", args=[session.pk])).content.decode()
+        assert "Beside the gate: these decide nothing" in page
+        assert "0.875" in page and "1,199" in page and "None" not in page
+
+
 def test_the_json_report_says_which_segment_its_sharpe_is_of(viewer: Client) -> None:
     market = pages.make_market()
     session = pages.make_session(market, pages.make_dataset(market), new_sharpe=1.2)

@@ -1,5 +1,6 @@
 """Trials: pure functions of their task, pruned or failed with a reason."""
 
+import json
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -21,7 +22,9 @@ from sessions.rl.search import (
     train_member,
 )
 from tests.sessions.rl.settings_for_tests import BARS_PER_YEAR, FREE, easy_bars, gappy_bars
+from trainingday.backtest.engine import run_backtest
 from trainingday.exceptions import InvalidArgument, NotEnoughBars, NotFound
+from trainingday.policy.observation import compute_features
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,18 @@ def test_the_same_task_gives_the_same_result(task: TrialTask) -> None:
     assert (member.score, member.weights_hash) == (one.score, one.weights_hash)
 
 
+def test_a_trial_keeps_the_block_sums_of_its_best_checkpoint(task: TrialTask) -> None:
+    bars, network = load_bundle(task.dataset), train_member(task).network
+    held_out = slice(*task.validation)
+    positions = network.positions(compute_features(bars)[held_out])
+    returns = run_backtest(bars[held_out], positions, FREE, bars_per_year=BARS_PER_YEAR).returns
+    blocks = evaluate_trial(task).blocks
+    parts = np.split(returns[returns.size % 16 :], 16)
+    expected = [(part.size, part.sum(), (part**2).sum()) for part in parts]
+    np.testing.assert_allclose(blocks, expected, rtol=1e-12, atol=1e-15)
+    assert json.loads(json.dumps(blocks)) == [list(block) for block in blocks]
+
+
 @pytest.mark.slow
 def test_another_process_gives_the_same_result(task: TrialTask) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -86,6 +101,7 @@ def test_a_trial_below_the_median_is_pruned_with_its_reason(task: TrialTask) -> 
     assert len(result.intermediate) == 3
     assert result.score == max(score or 0.0 for score in result.intermediate)
     assert result.weights_hash is None
+    assert len(result.blocks) == 16
 
 
 def test_a_trial_above_the_median_goes_on(task: TrialTask) -> None:
@@ -99,6 +115,7 @@ def test_a_diverging_trial_fails_with_its_reason(task: TrialTask, monkeypatch: p
     assert result.state is TrialState.FAILED
     assert result.reason.startswith("weights exploded")
     assert result.score is None
+    assert result.blocks == ()
     with pytest.raises(TrainingDiverged):
         train_member(task)
 

@@ -201,7 +201,7 @@ def _criteria(report: JSONDict) -> Table:
 
 def _diagnostics(rows: list[JSONDict]) -> Table:
     table = Table(title="Beside the gate, on validation: these decide nothing", title_justify="left")
-    for heading in ("Figure", "Measured [interval]", "n"):
+    for heading in ("Figure", "Measured and interval", "n"):
         table.add_column(heading)
     for row in rows:
         table.add_row(row["title"], _with_bounds(row), f"{row['n']:,}")

@@ -9,7 +9,6 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -26,7 +25,7 @@ from patterns.serializers import (
 )
 from trainingday.markets.queries import query_market
 from trainingday.permissions import ReadOrAdminister
-from trainingday.rest import idempotency_key
+from trainingday.rest import idempotency_key, refuse_parameters_but
 from trainingday.runs.models import Trigger
 
 DIGITS = "[0-9]{1,18}"
@@ -108,7 +107,7 @@ class PatternViewSet(viewsets.ReadOnlyModelViewSet[Pattern]):
     @action(detail=True, methods=["get"])
     def backtest(self, request: Request, pk: str | None = None) -> Response:
         """Trade the pattern alone on train, validation and the bars after the sealed test window."""
-        _refuse_parameters(request)
+        refuse_parameters_but(request, set())
         return Response(BacktestSerializer(queries.backtest(self.get_object())).data)
 
 
@@ -126,9 +125,3 @@ class PatternSightingViewSet(
     filterset_class = PatternSightingFilter
     ordering_fields = ["bar_us", "forward_return"]
     lookup_value_regex = DIGITS
-
-
-def _refuse_parameters(request: Request) -> None:
-    unknown = sorted(set(request.query_params) - {"format"})
-    if unknown:
-        raise ValidationError({name: ["Unknown parameter."] for name in unknown})

@@ -32,7 +32,7 @@ from strategies.serializers import (
 from strategies.signals import market_signal
 from trainingday.markets.queries import query_market
 from trainingday.permissions import ReadOrAdminister
-from trainingday.rest import idempotency_key
+from trainingday.rest import idempotency_key, refuse_parameters_but
 from trainingday.runs.models import Trigger
 
 DIGITS = "[0-9]{1,18}"
@@ -80,7 +80,7 @@ class TournamentViewSet(
     @action(detail=True, methods=["get"])
     def genealogy(self, request: Request, pk: str | None = None) -> Response:
         """The family tree: nodes are individuals, edges run from parent to child."""
-        _refuse_all_but(request, {"uid"})
+        refuse_parameters_but(request, {"uid"})
         tournament = get_object_or_404(Tournament, pk=pk)
         tree = queries.genealogy(tournament, uid=request.query_params.get("uid", ""))
         return Response(GenealogySerializer(tree).data)
@@ -160,19 +160,13 @@ class SignalView(APIView):
         ],
     )
     def get(self, request: Request) -> Response:
-        _refuse_all_but(request, {"market"})
+        refuse_parameters_but(request, {"market"})
         name = request.query_params.get("market", "")
         if not name:
             raise ValidationError({"market": ["This parameter is required."]})
         if "\x00" in name:
             raise ValidationError({"market": ["Null characters are not allowed."]})
         return Response(SignalSerializer(market_signal(query_market(name))).data)
-
-
-def _refuse_all_but(request: Request, known: set[str]) -> None:
-    unknown = sorted(set(request.query_params) - known - {"format"})
-    if unknown:
-        raise ValidationError({name: ["Unknown parameter."] for name in unknown})
 
 
 def _reason(request: Request) -> str:

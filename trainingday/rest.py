@@ -59,12 +59,23 @@ def refuse_unknown_parameters(request: Request, view: APIView) -> None:
     """Raise 400 for a query parameter that no filter, ordering or paging of the view knows."""
     filterset = getattr(view, "filterset_class", None)
     declared = set(filterset.base_filters) if filterset else set()
-    known = (
-        declared | set(getattr(view, "filterset_fields", ())) | {"ordering", "page", "page_size", "format"}
-    )
-    unknown = sorted(set(request.query_params) - known)
+    known = declared | _parameters_of(getattr(view, "filterset_fields", ()))
+    refuse_parameters_but(request, known | {"ordering", "page", "page_size"})
+
+
+def refuse_parameters_but(request: Request, known: set[str]) -> None:
+    """Raise 400 for a query parameter that is not known; `format` is everywhere."""
+    unknown = sorted(set(request.query_params) - known - {"format"})
     if unknown:
         raise exceptions.ValidationError({name: ["Unknown parameter."] for name in unknown})
+
+
+def _parameters_of(fields: Any) -> set[str]:
+    """Return the parameters of `filterset_fields`: names, or names with their lookups."""
+    if not isinstance(fields, dict):
+        return set(fields)
+    pairs = [(name, lookup) for name, lookups in fields.items() for lookup in lookups]
+    return {name if lookup == "exact" else f"{name}__{lookup}" for name, lookup in pairs}
 
 
 def idempotency_key(request: Request) -> str:

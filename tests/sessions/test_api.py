@@ -263,3 +263,10 @@ def test_a_short_market_is_refused(operator: APIClient) -> None:
     short = make_market(gaussian_bars(900, seed=1), "SHORT")
     answer = operator.post(URL, body(short), format="json")
     assert answer.status_code == 400 and "bars" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("query", "status"), [("until__isnull=true", 200), ("until=2026-01-01", 400)])
+def test_a_filter_with_a_lookup_is_known_by_its_full_name(
+    query: str, status: int, operator: APIClient
+) -> None:
+    assert operator.get(f"/api/v1/champions/?{query}").status_code == status

@@ -49,8 +49,8 @@ bench: install
 
 # Installs what pyproject.toml names, then pins all that is installed, but torch, with its hashes.
 lock: install
-	$(BIN)/uv pip install -q -r pyproject.toml --extra dev
-	$(BIN)/uv pip freeze --exclude torch | $(BIN)/uv pip compile --no-deps --generate-hashes --no-header \
+	$(BIN)/uv pip install -q -r pyproject.toml --all-extras
+	$(BIN)/uv pip freeze --exclude torch --exclude pip | $(BIN)/uv pip compile --no-deps --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links -q -o requirements.lock -
 
 clean:

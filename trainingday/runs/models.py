@@ -136,6 +136,7 @@ class Job(models.TextChoices):
     TRAINING_SESSION = "session", "training session"
     TOURNAMENT = "tournament", "tournament"
     PATTERN_SCAN = "scan", "pattern scan"
+    DATA_REFRESH = "refresh", "data refresh"
 
 
 class TrainingSchedule(models.Model):

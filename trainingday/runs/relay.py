@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -11,29 +11,21 @@ from channels.db import database_sync_to_async
 from django.db.models import Q
 
 from trainingday.runs.kinds import get_kind
+from trainingday.runs.live_socket import Feed
 from trainingday.runs.models import RunEvent
 from trainingday.runs.queries import snapshot
 
 SECONDS_BETWEEN_READS = 0.25
-QUEUE_SIZE = 500
 MAX_EVENTS_PER_READ = 500
 RunKey = tuple[str, int]
 log = structlog.get_logger(__name__)
 
 
-@dataclass(eq=False)
-class Subscription:
-    """One socket's interest in one run. `is_overrun` says that the socket reads too slowly."""
+@dataclass(eq=False, kw_only=True)
+class Subscription(Feed):
+    """One socket's interest in one run."""
 
     key: RunKey
-    queue: asyncio.Queue[dict[str, Any]] = field(default_factory=lambda: asyncio.Queue(QUEUE_SIZE))
-    is_overrun: bool = False
-
-    def push(self, frame: dict[str, Any]) -> None:
-        try:
-            self.queue.put_nowait(frame)
-        except asyncio.QueueFull:
-            self.is_overrun = True
 
 
 def event_frame(event: RunEvent) -> dict[str, Any]:
@@ -61,7 +53,7 @@ class Relay:
 
     def subscribe(self, key: RunKey, last_seq: int) -> Subscription:
         """Start to watch a run whose events up to `last_seq` the caller reads itself."""
-        subscription = Subscription(key)
+        subscription = Subscription(key=key)
         self._subscriptions.setdefault(key, set()).add(subscription)
         self._positions.setdefault(key, last_seq)
         if self._task is None or self._task.done():

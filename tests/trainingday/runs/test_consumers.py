@@ -19,9 +19,11 @@ from tests.conftest import make_market
 from tests.markets import gaussian_bars
 from tests.websocket import WebSocket
 from trainingday.asgi import application
-from trainingday.runs import consumers, services
+from trainingday.markets.models import Market
+from trainingday.runs import live_socket, services
 from trainingday.runs.context import RunContext
 from trainingday.runs.models import RunState, Trigger
+from trainingday.runs.relay import Subscription
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SITE = b"http://testserver"
@@ -182,16 +184,32 @@ async def test_an_unknown_type_is_answered_and_the_socket_stays(
         assert await frames(communicator, 1) == [{"type": "pong"}]
 
 
-async def test_a_socket_may_watch_twenty_runs(
+async def test_a_socket_watches_twenty_runs_and_refuses_the_next(
     context: RunContext, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "MAX_SUBSCRIPTIONS", 1)
+    monkeypatch.setattr(live_socket, "MAX_MESSAGES_PER_SECOND", 100)  # the speed limit is another test's
+    market = await database_sync_to_async(Market.objects.get)()
+    runs = await database_sync_to_async(
+        lambda: PatternScan.objects.bulk_create(
+            [
+                PatternScan(market=market, dataset=market.datasets.get(), seed=seed, state="failed")
+                for seed in range(20)
+            ]
+        )
+    )()
     async with socket(f"/ws/runs/scan-{context.pk}/", cookie) as communicator:
         await communicator.connect()
         await frames(communicator, 1)
-        await communicator.send(text=json.dumps({"type": "subscribe", "run": f"scan-{context.pk}"}))
-        answers = [frame for frame in await frames(communicator, 2) if frame["type"] == "error"]
-        assert answers[0]["message"] == "limit 1 per socket"
+        for run in runs:
+            await communicator.send(text=json.dumps({"type": "subscribe", "run": f"scan-{run.pk}"}))
+        watched: set[str] = set()
+        while (frame := (await frames(communicator, 1))[0])["type"] == "run":
+            watched.add(frame["run"]["id"])
+        assert (frame["code"], frame["message"]) == ("limit", "limit 20 per socket")
+        assert watched | {f"scan-{context.pk}"} == {
+            f"scan-{context.pk}",
+            *(f"scan-{r.pk}" for r in runs[:19]),
+        }
 
 
 async def test_more_than_twenty_messages_a_second_close_the_socket(context: RunContext, cookie: str) -> None:
@@ -206,7 +224,7 @@ async def test_more_than_twenty_messages_a_second_close_the_socket(context: RunC
 async def test_a_signed_out_user_is_closed_within_seconds(
     what: str, context: RunContext, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "SECONDS_BETWEEN_USER_CHECKS", 0.2)
+    monkeypatch.setattr(live_socket, "SECONDS_BETWEEN_USER_CHECKS", 0.2)
     async with socket(f"/ws/runs/scan-{context.pk}/", cookie) as communicator:
         await communicator.connect()
         await frames(communicator, 1)
@@ -218,10 +236,8 @@ async def test_a_signed_out_user_is_closed_within_seconds(
 
 
 async def test_a_client_that_never_reads_is_closed(context: RunContext) -> None:
-    from trainingday.runs.relay import QUEUE_SIZE, Subscription
-
-    subscription = Subscription(("scan", context.pk))
-    for _ in range(QUEUE_SIZE + 1):
+    subscription = Subscription(key=("scan", context.pk))
+    for _ in range(live_socket.QUEUE_SIZE + 1):
         subscription.push({})
     assert subscription.is_overrun
     assert await database_sync_to_async(PatternScan.objects.count)() == 1

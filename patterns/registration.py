@@ -4,9 +4,8 @@ from auditlog.registry import auditlog
 
 from patterns.models import Pattern, PatternScan
 from patterns.services import start_scheduled_scan
+from trainingday.runs.jobs import Job, register_job
 from trainingday.runs.kinds import RunKind, register
-from trainingday.runs.models import Job
-from trainingday.runs.schedules import register_job
 
 register(
     RunKind(
@@ -17,5 +16,5 @@ register(
         title="pattern scan",
     )
 )
-register_job(Job.PATTERN_SCAN, start_scheduled_scan)
+register_job(Job(PatternScan.kind, "pattern scan", start_scheduled_scan))
 auditlog.register(Pattern, include_fields=["state", "state_reason"])

@@ -73,8 +73,8 @@ def request_scan(
     return request_run(scan)
 
 
-def start_scheduled_scan(schedule: TrainingSchedule, trigger: Trigger) -> Run:
-    return request_scan(schedule.market, trigger=trigger)
+def start_scheduled_scan(schedule: TrainingSchedule, trigger: Trigger, user: User | None) -> Run:
+    return request_scan(schedule.market, trigger=trigger, user=user)
 
 
 def retire_pattern(pattern: Pattern, *, reason: str, user: User) -> Pattern:

@@ -3,10 +3,10 @@
 from auditlog.registry import auditlog
 
 from sessions.models import ModelVersion, TrainingSession
+from sessions.rl.presets import PRESETS
 from sessions.services import start_scheduled_session
+from trainingday.runs.jobs import Job, register_job
 from trainingday.runs.kinds import RunKind, register
-from trainingday.runs.models import Job
-from trainingday.runs.schedules import register_job
 
 register(
     RunKind(
@@ -18,6 +18,6 @@ register(
         settle="sessions.services.settle_parts",
     )
 )
-register_job(Job.TRAINING_SESSION, start_scheduled_session)
+register_job(Job(TrainingSession.kind, "training session", start_scheduled_session, presets=tuple(PRESETS)))
 auditlog.register(TrainingSession, include_fields=["state", "is_cancel_requested", "verdict", "generation"])
 auditlog.register(ModelVersion, include_fields=["stage", "stage_reason"])

@@ -69,8 +69,8 @@ def request_session(
     return request_run(session)
 
 
-def start_scheduled_session(schedule: TrainingSchedule, trigger: Trigger) -> Run:
-    return request_session(schedule.market, schedule.preset, trigger=trigger)
+def start_scheduled_session(schedule: TrainingSchedule, trigger: Trigger, user: User | None) -> Run:
+    return request_session(schedule.market, schedule.preset, trigger=trigger, user=user)
 
 
 def clone_session(session: TrainingSession, *, trigger: Trigger, user: User | None) -> TrainingSession:

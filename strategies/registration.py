@@ -6,9 +6,8 @@ from django.conf import settings
 from strategies.library.registry import register_path
 from strategies.models import Champion, Strategy, Tournament
 from strategies.services import start_scheduled_tournament
+from trainingday.runs.jobs import Job, register_job
 from trainingday.runs.kinds import RunKind, register
-from trainingday.runs.models import Job
-from trainingday.runs.schedules import register_job
 
 register(
     RunKind(
@@ -21,6 +20,6 @@ register(
 )
 for dotted_path in settings.TRAININGDAY_FAMILIES:
     register_path(dotted_path)
-register_job(Job.TOURNAMENT, start_scheduled_tournament)
+register_job(Job(Tournament.kind, "tournament", start_scheduled_tournament))
 auditlog.register(Strategy)
 auditlog.register(Champion)

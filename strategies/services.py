@@ -66,8 +66,8 @@ def request_tournament(
     return request_run(tournament)
 
 
-def start_scheduled_tournament(schedule: TrainingSchedule, trigger: Trigger) -> Run:
-    return request_tournament(schedule.market, trigger=trigger)
+def start_scheduled_tournament(schedule: TrainingSchedule, trigger: Trigger, user: User | None) -> Run:
+    return request_tournament(schedule.market, trigger=trigger, user=user)
 
 
 def roll_back(champion: Champion, *, reason: str, user: User, to: Champion | None = None) -> Champion | None:

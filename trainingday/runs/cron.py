@@ -12,6 +12,14 @@ from trainingday.exceptions import InvalidArgument
 MAX_LENGTH = 100
 
 
+def check_time_zone(name: str) -> ZoneInfo:
+    """Return the zone of a name; raise InvalidArgument where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidArgument(f"time_zone should be a name such as Europe/Kyiv, is {name!r}") from error
+
+
 def check_cron(expression: str, time_zone: str) -> None:
     """Raise InvalidArgument unless the expression has five plain fields and fires some day."""
     if len(expression) > MAX_LENGTH:
@@ -42,10 +50,7 @@ def next_times(
     InvalidArgument
         If the time zone is unknown or the expression never fires.
     """
-    try:
-        zone = ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise InvalidArgument(f"time_zone should be a name such as Europe/Kyiv, is {time_zone!r}") from error
+    zone = check_time_zone(time_zone)
     start = after or datetime.now(UTC)
     times: list[datetime] = []
     # An hour back: the wall clock may have repeated it, and what already fired is dropped below.

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from trainingday.exceptions import InvalidArgument
 from trainingday.markets.models import Market
+from trainingday.runs.cron import check_cron, check_time_zone
+from trainingday.runs.jobs import get_job, job_choices
+
+LATE_AFTER = timedelta(minutes=3)
 
 
 class RunState(models.TextChoices):
@@ -130,26 +137,36 @@ class WorkerHeartbeat(models.Model):
         return f"{self.cluster} on {self.host}"
 
 
-class Job(models.TextChoices):
-    """What a schedule may start; nothing else can be named."""
-
-    TRAINING_SESSION = "session", "training session"
-    TOURNAMENT = "tournament", "tournament"
-    PATTERN_SCAN = "scan", "pattern scan"
-    DATA_REFRESH = "refresh", "data refresh"
-
-
 class TrainingSchedule(models.Model):
     """Starts a job for a market by cron, in the schedule's own time zone."""
 
+    class Overlap(models.TextChoices):
+        SKIP = "skip", "skip this time, and record it"
+        QUEUE = "queue", "wait, and start after it"
+
+    class Missed(models.TextChoices):
+        RUN_ONCE = "once", "run once, late"
+        SKIP = "skip", "skip, and record it"
+
     name = models.CharField(max_length=100, unique=True)
-    job = models.CharField(max_length=12, choices=Job, default=Job.TRAINING_SESSION)
+    job = models.CharField(max_length=20, choices=job_choices, default="session")
     market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="schedules")
-    preset = models.CharField(max_length=20, default="standard")
+    preset = models.CharField(
+        max_length=20, default="standard", blank=True, help_text="Empty for jobs that take none."
+    )
     cron = models.CharField(
         max_length=100, help_text="Five fields: minute hour day month weekday, e.g. 30 2 * * *"
     )
-    time_zone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="A name such as Europe/Kyiv.")
+    overlap = models.CharField(
+        max_length=8, choices=Overlap, default=Overlap.SKIP, help_text="If the previous run is still active."
+    )
+    missed = models.CharField(
+        max_length=8,
+        choices=Missed,
+        default=Missed.RUN_ONCE,
+        help_text="If no worker was there in time. Repeats that were missed are never made up.",
+    )
     is_enabled = models.BooleanField(default=True)
     next_run_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -160,24 +177,35 @@ class TrainingSchedule(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def is_late(self, now: datetime) -> bool:
+        """Return whether it was due more than three minutes ago and nothing has started it."""
+        return bool(self.is_enabled and self.next_run_at and now - self.next_run_at > LATE_AFTER)
+
     def clean(self) -> None:
-        from django.core.exceptions import ValidationError
-
-        from trainingday.exceptions import InvalidArgument
-        from trainingday.runs.cron import check_cron
-
+        """Check cron, time zone and preset, each with its own message."""
+        faults: dict[str, str] = {}
         try:
+            check_time_zone(self.time_zone)
             check_cron(self.cron, self.time_zone)
         except InvalidArgument as error:
-            raise ValidationError({"cron": str(error)}) from error
+            faults["time_zone" if str(error).startswith("time_zone") else "cron"] = str(error)
+        presets = get_job(self.job).presets if self.job in dict(job_choices()) else ()
+        if not presets:
+            self.preset = ""
+        elif self.preset not in presets:
+            faults["preset"] = f"preset should be one of {', '.join(presets)}, is {self.preset!r}"
+        if faults:
+            raise ValidationError(faults)
 
 
 class ScheduleFiring(models.Model):
-    """What became of one due time of a schedule."""
+    """What became of one due time of a schedule, or of one "run now"."""
 
     class Outcome(models.TextChoices):
         STARTED = "started", "started"
+        WAITING = "waiting", "waits for the previous run to end"
         SKIPPED = "skipped:overlap", "skipped: the previous run was still active"
+        MISSED = "skipped:missed", "skipped: no worker was there in time"
         FAILED = "failed", "could not start"
 
     schedule = models.ForeignKey(TrainingSchedule, on_delete=models.CASCADE, related_name="firings")
@@ -185,12 +213,23 @@ class ScheduleFiring(models.Model):
     outcome = models.CharField(max_length=20, choices=Outcome)
     run = models.CharField(max_length=40, blank=True, default="")
     reason = models.TextField(blank=True, default="")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who ran it by hand.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["-due_at"]
         constraints = [
-            models.UniqueConstraint(fields=["schedule", "due_at"], name="runs_one_firing_per_due_time")
+            models.UniqueConstraint(fields=["schedule", "due_at"], name="runs_one_firing_per_due_time"),
+            models.UniqueConstraint(
+                fields=["schedule"], condition=Q(outcome="waiting"), name="runs_one_waiting_firing"
+            ),
         ]
 
     def __str__(self) -> str:

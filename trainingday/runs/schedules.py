@@ -1,27 +1,27 @@
-"""Schedules: what is due starts once, overlaps are recorded as skipped, one bad row stops no other."""
+"""Schedules: what is due starts once, overlaps and missed times are recorded, one bad row stops no other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
-from django.db import IntegrityError, transaction
+from auditlog.models import LogEntry
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from trainingday.exceptions import InvalidArgument, StateConflict, TrainingDayError
+from trainingday.permissions import may_administer
 from trainingday.runs.cron import next_times
+from trainingday.runs.jobs import get_job
 from trainingday.runs.models import Run, ScheduleFiring, TrainingSchedule, Trigger
 
+# Chores run each minute; what is found this late was due while no worker ran.
+MISSED_AFTER = timedelta(minutes=5)
+Outcome = ScheduleFiring.Outcome
 log = structlog.get_logger(__name__)
-
-Starter = Callable[[TrainingSchedule, Trigger], Run]
-_starters: dict[str, Starter] = {}
-
-
-def register_job(job: str, starter: Starter) -> None:
-    """Let schedules start a job; only registered jobs can ever run."""
-    _starters[job] = starter
 
 
 def plan(schedule: TrainingSchedule, *, after: datetime | None = None) -> None:
@@ -31,56 +31,141 @@ def plan(schedule: TrainingSchedule, *, after: datetime | None = None) -> None:
 
 
 def fire_due(now: datetime | None = None) -> list[ScheduleFiring]:
-    """Start every job that is due; late ones run once, missed repeats are not made up."""
+    """Start every job that waits or is due; late ones run once, missed repeats are not made up."""
     moment = now or timezone.now()
+    waiting = ScheduleFiring.objects.filter(outcome=Outcome.WAITING).select_related("schedule__market")
     due = TrainingSchedule.objects.filter(is_enabled=True, next_run_at__lte=moment).select_related("market")
-    return [firing for schedule in due if (firing := _fire_one(schedule, moment))]
+    attempts = [
+        *(_attempt(firing.schedule, lambda firing=firing: _start_waiting(firing)) for firing in waiting),  # type: ignore[misc]
+        *(_attempt(schedule, lambda schedule=schedule: _fire_one(schedule, moment)) for schedule in due),  # type: ignore[misc]
+    ]
+    return [firing for firing in attempts if firing is not None]
+
+
+def _attempt(schedule: TrainingSchedule, act: Callable[[], ScheduleFiring | None]) -> ScheduleFiring | None:
+    """Return what `act` did; an error of one row is logged, and the row is tried again a minute later."""
+    try:
+        return act()
+    except Exception:
+        log.exception("schedule could not be fired", schedule=schedule.pk)
+        return None
 
 
 def _fire_one(schedule: TrainingSchedule, now: datetime) -> ScheduleFiring | None:
-    due_at = schedule.next_run_at or now
+    """Record the due time, plan the next and start the job in one transaction: all of it or nothing."""
+    firing = ScheduleFiring(schedule=schedule, due_at=schedule.next_run_at or now, outcome=Outcome.STARTED)
+    with transaction.atomic():
+        if not _is_recorded(firing):
+            return None
+        try:
+            plan(schedule, after=now)
+        except InvalidArgument as error:
+            TrainingSchedule.objects.filter(pk=schedule.pk).update(is_enabled=False, next_run_at=None)
+            firing.outcome, firing.reason = Outcome.FAILED, f"disabled: {error}"
+        else:
+            if schedule.missed == TrainingSchedule.Missed.SKIP and now - firing.due_at > MISSED_AFTER:
+                firing.outcome = Outcome.MISSED
+                firing.reason = f"found {(now - firing.due_at).total_seconds() / 60:.0f} minutes late"
+            else:
+                _begin(firing, Trigger.SCHEDULE)
+        firing.save(update_fields=["run", "outcome", "reason"])
+    return firing
+
+
+def _is_recorded(firing: ScheduleFiring) -> bool:
+    """Store the firing; False if another cluster has, for (schedule, due_at) is unique."""
     try:
         with transaction.atomic():
-            # The unique (schedule, due_at) lets only one of two clusters fire.
-            firing = ScheduleFiring.objects.create(
-                schedule=schedule, due_at=due_at, outcome=ScheduleFiring.Outcome.STARTED
-            )
-            plan(schedule, after=now)
+            firing.save(force_insert=True)
     except IntegrityError:
-        return None
-    except InvalidArgument as error:
-        TrainingSchedule.objects.filter(pk=schedule.pk).update(is_enabled=False, next_run_at=None)
-        return ScheduleFiring.objects.create(
-            schedule=schedule,
-            due_at=due_at,
-            outcome=ScheduleFiring.Outcome.FAILED,
-            reason=f"disabled: {error}",
-        )
-    return _record(firing, lambda: start(schedule, Trigger.SCHEDULE))
+        return False
+    return True
 
 
-def start(schedule: TrainingSchedule, trigger: Trigger) -> Run:
+def _begin(firing: ScheduleFiring, trigger: Trigger) -> None:
+    """Start the job and note on the firing what came of it."""
+    try:
+        with transaction.atomic():
+            firing.run = start(firing.schedule, trigger).public_id
+    except StateConflict as error:
+        firing.outcome, firing.reason = _overlap(firing.schedule), str(error)
+    except (TrainingDayError, ValueError) as error:
+        firing.outcome, firing.reason = Outcome.FAILED, str(error)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: nothing is recorded, and the next minute tries again
+    except Exception as error:
+        log.exception("schedule could not start", schedule=firing.schedule_id)
+        firing.outcome, firing.reason = Outcome.FAILED, f"{type(error).__name__}: {error}"
+
+
+def _overlap(schedule: TrainingSchedule) -> Outcome:
+    """Return what an overlap means: one firing may wait, all others are skipped."""
+    if schedule.overlap != TrainingSchedule.Overlap.QUEUE:
+        return Outcome.SKIPPED
+    is_taken = ScheduleFiring.objects.filter(schedule=schedule, outcome=Outcome.WAITING).exists()
+    return Outcome.SKIPPED if is_taken else Outcome.WAITING
+
+
+def _start_waiting(firing: ScheduleFiring) -> ScheduleFiring | None:
+    """Start what waits for the previous run; None while that is still active."""
+    with transaction.atomic():
+        mine = ScheduleFiring.objects.filter(pk=firing.pk, outcome=Outcome.WAITING)
+        if not mine.update(outcome=Outcome.STARTED):
+            return None
+        firing.outcome, firing.reason = Outcome.STARTED, ""
+        if firing.schedule.is_enabled:
+            _begin(firing, Trigger.SCHEDULE)
+        else:
+            firing.outcome, firing.reason = Outcome.SKIPPED, "the schedule was paused while this waited"
+        firing.save(update_fields=["run", "outcome", "reason"])
+    return None if firing.outcome == Outcome.WAITING else firing
+
+
+def start(schedule: TrainingSchedule, trigger: Trigger, user: User | None = None) -> Run:
     """Start the schedule's job now.
 
     Raises
     ------
     InvalidArgument
-        If its job is not on the allow-list.
+        If its job is not registered.
     """
-    if schedule.job not in _starters:
-        raise InvalidArgument(f"job should be one of {sorted(_starters)}, is {schedule.job!r}")
-    return _starters[schedule.job](schedule, trigger)
+    return get_job(schedule.job).start(schedule, trigger, user)
 
 
-def _record(firing: ScheduleFiring, begin: Callable[[], Run]) -> ScheduleFiring:
-    try:
-        firing.run = begin().public_id
-    except StateConflict as error:
-        firing.outcome, firing.reason = ScheduleFiring.Outcome.SKIPPED, str(error)
-    except (TrainingDayError, ValueError) as error:
-        firing.outcome, firing.reason = ScheduleFiring.Outcome.FAILED, str(error)
-    except Exception as error:
-        log.exception("schedule could not start", schedule=firing.schedule_id)
-        firing.outcome, firing.reason = ScheduleFiring.Outcome.FAILED, f"{type(error).__name__}: {error}"
-    firing.save(update_fields=["run", "outcome", "reason"])
+def run_now(schedule: TrainingSchedule, *, user: User) -> ScheduleFiring:
+    """Start the schedule's job by hand; the firing and the audit trail say who did.
+
+    Raises
+    ------
+    PermissionDenied
+        If the user is no admin.
+    TrainingDayError
+        If the job cannot start; nothing is stored then.
+    """
+    _require_admin(user)
+    with transaction.atomic():
+        run = start(schedule, Trigger.USER, user)
+        firing = ScheduleFiring.objects.create(
+            schedule=schedule,
+            due_at=timezone.now(),
+            outcome=Outcome.STARTED,
+            run=run.public_id,
+            reason=f"run now by {user.get_username()}",
+            requested_by=user,
+        )
+        LogEntry.objects.log_create(
+            schedule, actor=user, action=LogEntry.Action.ACCESS, changes={"run now": ["", run.public_id]}
+        )
     return firing
+
+
+def set_enabled(schedule: TrainingSchedule, is_enabled: bool, *, user: User) -> None:
+    """Pause a schedule or let it go on; auditlog records the change. PermissionDenied for all but admins."""
+    _require_admin(user)
+    schedule.is_enabled = is_enabled
+    schedule.save(update_fields=["is_enabled"])
+
+
+def _require_admin(user: User) -> None:
+    if not may_administer(user):
+        raise PermissionDenied("only an admin may run or pause a schedule")

@@ -14,12 +14,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from trainingday.exceptions import NotFound, StateConflict, TrainingDayError
-from trainingday.permissions import may_administer, may_operate
+from trainingday.permissions import may_operate, signed_in
 from trainingday.runs import queries, services
 from trainingday.runs.cron import next_times
-from trainingday.runs.models import ACTIVE, RunState, ScheduleFiring, TrainingSchedule, Trigger
+from trainingday.runs.models import ACTIVE, RunState, ScheduleFiring, TrainingSchedule
 from trainingday.runs.progress import query_run_lines
-from trainingday.runs.schedules import start
+from trainingday.runs.schedules import run_now
 
 FIRINGS_SHOWN = 5
 
@@ -56,9 +56,7 @@ def schedules(request: HttpRequest) -> HttpResponse:
             "schedule": plan,
             "next_times": next_times(plan.cron, plan.time_zone, 5) if plan.is_enabled else [],
             "history": list(plan.firings.all()),
-            "is_late": bool(
-                plan.is_enabled and plan.next_run_at and (now - plan.next_run_at).total_seconds() > 180
-            ),
+            "is_late": plan.is_late(now),
         }
         for plan in plans
     ]
@@ -67,12 +65,10 @@ def schedules(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def run_schedule(request: HttpRequest, pk: int) -> HttpResponse:
-    if not may_administer(request.user):
-        raise PermissionDenied
     schedule = get_object_or_404(TrainingSchedule, pk=pk)
     try:
-        run = start(schedule, Trigger.USER)
-        messages.success(request, f"Started {run.public_id}.")
+        firing = run_now(schedule, user=signed_in(request))
+        messages.success(request, f"Started {firing.run}.")
     except TrainingDayError as error:
         messages.error(request, str(error))
     return redirect("runs:schedules")

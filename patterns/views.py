@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from patterns import services
 from patterns.forms import StartScanForm
+from patterns.lists import PATTERNS
 from patterns.models import Pattern, PatternScan, PatternSighting
 from trainingday.charts import Chart, Trace
 from trainingday.exceptions import TrainingDayError
-from trainingday.markets.models import Market, moment
-from trainingday.pages import PAGE_SIZE, asks_for, signed_in_user, status_of
+from trainingday.markets.models import moment
+from trainingday.pages import signed_in_user, status_of
 from trainingday.permissions import may_operate
 from trainingday.runs.models import RunState, Trigger
 from trainingday.runs.progress import read_progress
@@ -25,31 +23,16 @@ from trainingday.typing import JSONDict
 
 SIGHTINGS_SHOWN = 200
 ROLLING_WINDOW = 30
-SORTS = {
-    "q": "q_value",
-    "rate": "success_rate",
-    "return": "average_return",
-    "n": "n_occurrences",
-    "horizon": "horizon",
-    "found": "created_at",
-}
 
 
 def pattern_list(request: HttpRequest) -> HttpResponse:
-    chosen = {name: request.GET.get(name, "") for name in ("state", "market", "direction", "sort")}
-    rows = _sorted(_filtered(Pattern.objects.select_related("market"), chosen), chosen["sort"])
+    listing = PATTERNS.read(request, Pattern.objects.select_related("market"))
     scans = PatternScan.objects.filter(state=RunState.SUCCEEDED).select_related("market")
-    if chosen["market"]:
-        scans = scans.filter(market__slug=chosen["market"])
-    context = {
-        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
-        "chosen": chosen,
-        "states": Pattern.State.values,
-        "markets": Market.objects.values_list("slug", flat=True),
-        "newest_scan": scans.order_by("-pk").first(),
-    }
-    return render(
-        request, "patterns/_list.html" if asks_for(request, "list") else "patterns/list.html", context
+    if market := listing.chosen.get("market"):
+        scans = scans.filter(market__slug=market)
+    newest = scans.order_by("-pk").first
+    return listing.respond(
+        "patterns/list.html", "patterns/_list.html", lambda page: {"newest_scan": newest()}
     )
 
 
@@ -127,19 +110,3 @@ def _records(pattern: Pattern) -> list[tuple[str, str, JSONDict]]:
     rows = [("train", "train", pattern.discovery), ("validation", "validation", pattern.confirmation)]
     later = pattern.tracking.get("since_confirmed")
     return [*rows, ("later", "since confirmation", later)] if isinstance(later, dict) else rows
-
-
-def _filtered(rows: QuerySet[Pattern], chosen: dict[str, str]) -> QuerySet[Pattern]:
-    if chosen["state"] in Pattern.State.values:
-        rows = rows.filter(state=chosen["state"])
-    if chosen["market"]:
-        rows = rows.filter(market__slug=chosen["market"])
-    if chosen["direction"] in ("1", "-1"):
-        rows = rows.filter(direction=int(chosen["direction"]))
-    return rows
-
-
-def _sorted(rows: QuerySet[Pattern], name: str) -> QuerySet[Pattern]:
-    field = SORTS.get(name.removeprefix("-"))
-    order: list[Any] = [f"-{field}" if name.startswith("-") else field] if field else ["-state", "q_value"]
-    return rows.order_by(*order, "pk")

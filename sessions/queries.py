@@ -23,20 +23,6 @@ from trainingday.typing import JSONDict
 
 STAGES = ("patterns", "baseline", "tournament", "search", "training", "evidence", "record")
 FAILURES_SHOWN_FOR = timedelta(days=7)
-SESSION_SORTS = {
-    "created": "created_at",
-    "market": "market__slug",
-    "preset": "preset",
-    "score": "new_sharpe",
-    "trials": "n_trials_done",
-    "duration": "duration",
-}
-MODEL_SORTS = {
-    "number": "number",
-    "market": "market__slug",
-    "score": "validation_sharpe",
-    "created": "created_at",
-}
 
 
 def query_sessions() -> QuerySet[TrainingSession]:
@@ -65,13 +51,6 @@ def trial_scores(sessions: Iterable[TrainingSession]) -> dict[int, list[float]]:
 
 def query_models() -> QuerySet[ModelVersion]:
     return ModelVersion.objects.select_related("market", "session", "parent", "strategy", "dataset")
-
-
-def sorted_by(queryset: QuerySet[Any], name: str, sorts: dict[str, str], default: str) -> QuerySet[Any]:
-    """Return the rows in a named order, "-name" for the reverse; an unknown name means the default."""
-    field = sorts.get(name.removeprefix("-"))
-    order = default if field is None else f"-{field}" if name.startswith("-") else field
-    return queryset.order_by(order, "-pk")
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
+from django.core.paginator import Page
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from sessions import charts, queries
 from sessions.forms import StartSessionForm
-from sessions.models import ModelVersion, TrainingSession
+from sessions.lists import MODELS, SESSIONS
+from sessions.models import TrainingSession
 from sessions.services import request_session
 from trainingday.exceptions import TrainingDayError
-from trainingday.markets.models import Market
-from trainingday.pages import PAGE_SIZE, asks_for, signed_in_user, status_of
+from trainingday.pages import asks_for, signed_in_user, status_of
 from trainingday.permissions import may_operate
-from trainingday.runs.models import RunState, Trigger
+from trainingday.runs.models import Trigger
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -31,24 +31,12 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def session_list(request: HttpRequest) -> HttpResponse:
-    chosen = {name: request.GET.get(name, "") for name in ("state", "market", "sort")}
-    rows = queries.query_sessions()
-    if chosen["state"] in RunState.values:
-        rows = rows.filter(state=chosen["state"])
-    if chosen["market"]:
-        rows = rows.filter(market__slug=chosen["market"])
-    rows = queries.sorted_by(rows, chosen["sort"], queries.SESSION_SORTS, "-created_at")
-    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    scores = queries.trial_scores(page.object_list)
-    context = {
-        "page": page,
-        "lines": [(session, scores.get(session.pk, [])) for session in page.object_list],
-        "chosen": chosen,
-        "states": RunState.choices,
-        "markets": Market.objects.values_list("slug", flat=True),
-    }
-    template = "sessions/_list.html" if asks_for(request, "list") else "sessions/list.html"
-    return render(request, template, context)
+    def lines(page: Page[Any]) -> dict[str, Any]:
+        scores = queries.trial_scores(page.object_list)
+        return {"lines": [(session, scores.get(session.pk, [])) for session in page.object_list]}
+
+    listing = SESSIONS.read(request, queries.query_sessions())
+    return listing.respond("sessions/list.html", "sessions/_list.html", lines)
 
 
 def start(request: HttpRequest) -> HttpResponse:
@@ -90,21 +78,8 @@ def report_json(request: HttpRequest, pk: int) -> JsonResponse:
 
 
 def model_list(request: HttpRequest) -> HttpResponse:
-    chosen = {name: request.GET.get(name, "") for name in ("stage", "market", "sort")}
-    rows = queries.query_models()
-    if chosen["stage"] in ModelVersion.Stage.values:
-        rows = rows.filter(stage=chosen["stage"])
-    if chosen["market"]:
-        rows = rows.filter(market__slug=chosen["market"])
-    rows = queries.sorted_by(rows, chosen["sort"], queries.MODEL_SORTS, "-created_at")
-    context = {
-        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
-        "chosen": chosen,
-        "stages": ModelVersion.Stage.values,
-        "markets": Market.objects.values_list("slug", flat=True),
-    }
-    template = "sessions/_models.html" if asks_for(request, "list") else "sessions/models.html"
-    return render(request, template, context)
+    listing = MODELS.read(request, queries.query_models())
+    return listing.respond("sessions/models.html", "sessions/_models.html")
 
 
 def model_detail(request: HttpRequest, pk: int) -> HttpResponse:

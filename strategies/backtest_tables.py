@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +12,12 @@ import pyarrow.csv as pa_csv
 from strategies.backtests import BacktestReport, SegmentReport
 from trainingday.bars import Bars
 from trainingday.display import UNDEFINED, is_defined, number
+from trainingday.exports import csv_text
 from trainingday.typing import IntArray
 
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HEAT_STEPS = (0.01, 0.03, 0.06)  # absolute monthly returns at which a cell's shade deepens
 MICROSECONDS_PER_DAY = 86_400_000_000
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 TRADE_COLUMNS = (
     "segment", "entry_time", "exit_time", "direction", "size", "entry_price", "exit_price", "fees",
     "net_profit", "bars_held", "is_open",
@@ -200,7 +197,7 @@ def trades_csv(report: BacktestReport) -> str:
         for part in report.segments
         for trade in trade_rows(part)
     )
-    return _csv(TRADE_COLUMNS, rows)
+    return csv_text(TRADE_COLUMNS, rows)
 
 
 def equity_csv(report: BacktestReport) -> str:
@@ -227,18 +224,3 @@ def _equity_table(part: SegmentReport) -> Any:
         part.hold.equity,
     )
     return pa.table(dict(zip(EQUITY_SCHEMA.names, columns, strict=True)), schema=EQUITY_SCHEMA)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(header)
-    writer.writerows([csv_cell(value) for value in row] for row in rows)
-    return out.getvalue()
-
-
-def csv_cell(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: such text gets a quote in front."""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
-from django.db.models import Prefetch
+from django.core.paginator import Page
+from django.db.models import Max, Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
@@ -16,14 +16,15 @@ from strategies import queries, services
 from strategies.family_tree import lay_out
 from strategies.forms import ReasonForm, StartTournamentForm
 from strategies.ledger import exams_left_of, with_exams_left
+from strategies.lists import CHAMPIONS, TOURNAMENTS
 from strategies.models import Champion, Tournament
 from trainingday.charts import Chart, Trace
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_test_window
-from trainingday.pages import PAGE_SIZE, asks_for, signed_in_user, status_of
+from trainingday.pages import signed_in_user, status_of
 from trainingday.permissions import may_administer, may_operate
-from trainingday.runs.models import RunState, Trigger
+from trainingday.runs.models import Trigger
 from trainingday.runs.progress import read_progress
 from trainingday.typing import JSONDict
 
@@ -32,20 +33,8 @@ MAX_LOOKS = 100
 
 
 def tournament_list(request: HttpRequest) -> HttpResponse:
-    chosen = {name: request.GET.get(name, "") for name in ("state", "market")}
-    rows = queries.query_tournaments()
-    if chosen["state"] in RunState.values:
-        rows = rows.filter(state=chosen["state"])
-    if chosen["market"]:
-        rows = rows.filter(market__slug=chosen["market"])
-    context = {
-        "page": Paginator(rows.order_by("-created_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page")),
-        "chosen": chosen,
-        "states": RunState.choices,
-        "markets": Market.objects.values_list("slug", flat=True),
-    }
-    template = "strategies/_tournaments.html" if asks_for(request, "list") else "strategies/tournaments.html"
-    return render(request, template, context)
+    listing = TOURNAMENTS.read(request, queries.query_tournaments())
+    return listing.respond("strategies/tournaments.html", "strategies/_tournaments.html")
 
 
 def start(request: HttpRequest) -> HttpResponse:
@@ -96,8 +85,13 @@ def champions(request: HttpRequest) -> HttpResponse:
     markets = with_exams_left(Market.objects.all()).prefetch_related(
         Prefetch("champions", reigning, to_attr="reigning")
     )
-    lines = [(market, next(iter(market.reigning), None), exams_left_of(market)) for market in markets]
-    return render(request, "strategies/champions.html", {"lines": lines})
+    newest = Max("champions__since", filter=Q(champions__until__isnull=True))
+    listing = CHAMPIONS.read(request, markets.annotate(newest_reign=newest))
+
+    def lines(page: Page[Any]) -> dict[str, Any]:
+        return {"lines": [(row, next(iter(row.reigning), None), exams_left_of(row)) for row in page]}
+
+    return listing.respond("strategies/champions.html", "strategies/_champions.html", lines)
 
 
 def champion(request: HttpRequest, slug: str) -> HttpResponse:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import backtests
 from strategies.backtest_pages import backtest_page
 from strategies.backtest_report import render_report
-from strategies.backtest_tables import csv_cell, equity_csv, metric_rows, trades_csv, year_rows
+from strategies.backtest_tables import equity_csv, metric_rows, trades_csv, year_rows
 from strategies.backtests import backtest_strategy, drawn_points, monthly_returns
 from strategies.library.registry import get_family
 from tests.markets import gaussian_bars
@@ -241,16 +241,6 @@ def test_the_equity_file_holds_every_bar_in_full_precision(null):
     assert len(rows) == sum(len(part.bars) for part in report.segments)
     equity = np.array([float(row["equity"]) for row in rows if row["segment"] == "validation"])
     np.testing.assert_array_equal(equity, report.segments[1].result.equity)
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@cmd", "\t=1", "\r=1"])
-def test_text_that_a_spreadsheet_would_run_gets_a_quote(text):
-    assert csv_cell(text) == f"'{text}"
-
-
-@pytest.mark.parametrize("value", [-1.5, "2020-01-01", "long", "", None, True])
-def test_numbers_and_plain_text_stay_as_they_are(value):
-    assert csv_cell(value) == value
 
 
 def test_undefined_metrics_are_dashes_without_an_interval(null):

@@ -8,9 +8,17 @@ from django.db.models.functions import Cast
 
 from trainingday.bars import Bars
 from trainingday.exceptions import NotFound
+from trainingday.lists import Choice
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.splits import DEFAULT_GAP, Split, plan_split
 from trainingday.markets.storage import read_bars
+
+MARKET_CHOICE = Choice(
+    "market",
+    "Market",
+    "market__slug",
+    lambda: ((slug, slug) for slug in Market.objects.values_list("slug", flat=True)),
+)
 
 
 def query_markets() -> QuerySet[Market]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
@@ -14,38 +11,17 @@ from trainingday.exceptions import ImportRefused, NotFound, TrainingDayError
 from trainingday.markets.candles import draw_candles
 from trainingday.markets.forms import ImportForm
 from trainingday.markets.importers.reader import Preview, preview
-from trainingday.markets.models import Dataset, Market
+from trainingday.markets.lists import MARKETS
+from trainingday.markets.models import Dataset
 from trainingday.markets.pages import market_page
 from trainingday.markets.queries import query_bars, query_latest_dataset, query_market, query_markets
 from trainingday.markets.services import LoadResult, load_file, upload_limits
+from trainingday.pages import asks_for
 from trainingday.permissions import may_operate
-
-PAGE_SIZE = 25
-SORTS = {
-    "market": "slug",
-    "bars": "dataset_rows",
-    "first": "dataset_first_us",
-    "last": "dataset_last_us",
-    "gaps": "dataset_gaps",
-}
 
 
 def market_list(request: HttpRequest) -> HttpResponse:
-    chosen = {name: request.GET.get(name, "") for name in ("venue", "calendar", "sort")}
-    rows = query_markets()
-    if chosen["venue"]:
-        rows = rows.filter(venue=chosen["venue"])
-    if chosen["calendar"] in Market.Calendar.values:
-        rows = rows.filter(calendar=chosen["calendar"])
-    field = SORTS.get(chosen["sort"].removeprefix("-"), "slug")
-    rows = rows.order_by(f"-{field}" if chosen["sort"].startswith("-") else field, "slug")
-    context = {
-        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
-        "chosen": chosen,
-        "venues": Market.objects.order_by("venue").values_list("venue", flat=True).distinct(),
-        "calendars": Market.Calendar.choices,
-    }
-    return render(request, "markets/_list.html" if _wants(request, "list") else "markets/list.html", context)
+    return MARKETS.read(request, query_markets()).respond("markets/list.html", "markets/_list.html")
 
 
 def market_detail(request: HttpRequest, slug: str) -> HttpResponse:
@@ -87,7 +63,7 @@ def import_file(request: HttpRequest) -> HttpResponse:
             status = error.status if isinstance(error, ImportRefused) else 422
     else:
         status = 422
-    template = "markets/_preview.html" if _wants(request, "preview") else "markets/import.html"
+    template = "markets/_preview.html" if asks_for(request, "preview") else "markets/import.html"
     # htmx shows an error's fragment only with a success status
     status = 200 if template == "markets/_preview.html" else status
     return render(request, template, {"form": form, "found": found}, status=status)
@@ -134,9 +110,3 @@ def _whole(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "")
     is_whole = text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) <= 18
     return int(text) if is_whole else None
-
-
-def _wants(request: HttpRequest, target: str) -> bool:
-    """Return whether htmx asks for one part of the page only."""
-    htmx: Any = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.history_restore_request and htmx.target == target

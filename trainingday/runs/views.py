@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
@@ -17,6 +19,7 @@ from trainingday.exceptions import NotFound, StateConflict, TrainingDayError
 from trainingday.permissions import may_operate, signed_in
 from trainingday.runs import queries, services
 from trainingday.runs.cron import next_times
+from trainingday.runs.lists import SCHEDULES
 from trainingday.runs.models import ACTIVE, RunState, ScheduleFiring, TrainingSchedule
 from trainingday.runs.progress import query_run_lines
 from trainingday.runs.schedules import run_now
@@ -47,20 +50,21 @@ def workers(request: HttpRequest) -> HttpResponse:
 
 
 def schedules(request: HttpRequest) -> HttpResponse:
-    now = timezone.now()
     newest = ScheduleFiring.objects.filter(schedule=OuterRef("schedule")).order_by("-due_at").values("pk")
     shown = ScheduleFiring.objects.filter(pk__in=Subquery(newest[:FIRINGS_SHOWN]))
     plans = TrainingSchedule.objects.select_related("market").prefetch_related(Prefetch("firings", shown))
-    rows = [
-        {
-            "schedule": plan,
-            "next_times": next_times(plan.cron, plan.time_zone, 5) if plan.is_enabled else [],
-            "history": list(plan.firings.all()),
-            "is_late": plan.is_late(now),
-        }
-        for plan in plans
-    ]
-    return render(request, "runs/schedules.html", {"rows": rows})
+    return SCHEDULES.read(request, plans).respond(
+        "runs/schedules.html", "runs/_schedules.html", lambda page: {"rows": [_plan(row) for row in page]}
+    )
+
+
+def _plan(plan: TrainingSchedule) -> dict[str, Any]:
+    return {
+        "schedule": plan,
+        "next_times": next_times(plan.cron, plan.time_zone, 5) if plan.is_enabled else [],
+        "history": list(plan.firings.all()),
+        "is_late": plan.is_late(timezone.now()),
+    }
 
 
 @require_POST

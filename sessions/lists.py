@@ -1,0 +1,87 @@
+"""The lists of training sessions and of models."""
+
+from sessions.models import ModelVersion
+from sessions.rl.hyperparameters import ALGORITHMS
+from strategies.lists import VERDICT
+from trainingday.lists import Choice, Column, Listing
+from trainingday.markets.queries import MARKET_CHOICE
+from trainingday.runs.models import RunState, Trigger
+
+SESSIONS = Listing(
+    "sessions",
+    columns=(
+        Column("run", "public_id"),
+        Column("market", "market.slug"),
+        Column("dataset", "dataset.version"),
+        Column("dataset_hash"),
+        Column("preset"),
+        Column("state"),
+        Column("trigger"),
+        Column("requested_by", lambda row: row.requested_by.get_username() if row.requested_by else None),
+        Column("seed"),
+        Column("generation"),
+        Column("n_trials_done"),
+        Column("n_trials", lambda row: row.configuration.get("n_trials")),
+        Column("validation_baseline_sharpe", "baseline_sharpe"),
+        Column("validation_sharpe", "new_sharpe"),
+        Column("verdict"),
+        Column("reason"),
+        Column("duration_seconds", "duration"),
+        Column("cpu_seconds"),
+        Column("created_at"),
+        Column("started_at"),
+        Column("finished_at"),
+    ),
+    filters=(
+        Choice("state", "State", "state", lambda: RunState.choices),
+        MARKET_CHOICE,
+        VERDICT,
+        Choice("trigger", "Started by", "trigger", lambda: Trigger.choices),
+    ),
+    sorts={
+        "created": "created_at",
+        "market": "market__slug",
+        "preset": "preset",
+        "score": "new_sharpe",
+        "trials": "n_trials_done",
+        "duration": "duration",
+    },
+    default=("-created_at", "-pk"),
+)
+
+MODELS = Listing(
+    "models",
+    columns=(
+        Column("market", "market.slug"),
+        Column("version", "number"),
+        Column("stage"),
+        Column("stage_reason"),
+        Column("algorithm"),
+        Column("session", lambda row: f"session-{row.session_id}"),
+        Column("parent", lambda row: row.parent.number if row.parent else None),
+        Column("dataset", "dataset.version"),
+        Column("validation_sharpe"),
+        Column("validation_sharpe_low", lambda row: row.validation.get("sharpe_low")),
+        Column("validation_sharpe_high", lambda row: row.validation.get("sharpe_high")),
+        Column("validation_return", lambda row: row.validation.get("total_return")),
+        Column("validation_max_drawdown", lambda row: row.validation.get("max_drawdown")),
+        Column("validation_win_rate", lambda row: row.validation.get("win_rate")),
+        Column("validation_n_trades", lambda row: row.validation.get("n_trades")),
+        Column("hyperparameters"),
+        Column("seed"),
+        Column("weights_hash"),
+        Column("created_at"),
+    ),
+    filters=(
+        Choice("stage", "Stage", "stage", lambda: [(value, value) for value in ModelVersion.Stage.values]),
+        MARKET_CHOICE,
+        Choice("algorithm", "Algorithm", "algorithm", lambda: [(name, name) for name in ALGORITHMS]),
+    ),
+    sorts={
+        "number": "number",
+        "market": "market__slug",
+        "score": "validation_sharpe",
+        "created": "created_at",
+    },
+    default=("-created_at", "-pk"),
+)

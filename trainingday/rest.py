@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -139,37 +140,56 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     """Return an RFC 9457 problem for every deliberate error; None (a 500) for the rest."""
     from rest_framework.views import exception_handler
 
+    where = context["request"].path if context.get("request") else ""
     if isinstance(error, ImportRefused):
-        return _problem(error.status, str(error), code=error.code, row=error.row)
+        return _problem(error.status, str(error), where, code=error.code, row=error.row)
     if isinstance(error, RequestDataTooBig):
-        return _problem(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, "Request too large.")
+        return _problem(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, "Request too large.", where)
     if isinstance(error, TrainingDayError):
-        for kind, code in STATUS.items():
-            if isinstance(error, kind):
-                return _problem(code, str(error))
-        return _problem(status.HTTP_422_UNPROCESSABLE_ENTITY, str(error))
+        return _problem(_status_of(error), str(error), where)
     response = exception_handler(error, context)
     if response is None:
         return None
-    if isinstance(error, Http404):
-        detail = "Not found."
-    elif isinstance(response.data, dict) and set(response.data) == {"detail"}:
-        detail = str(response.data["detail"])
-    else:
-        detail = "The request is not valid."
     errors = response.data if isinstance(error, exceptions.ValidationError) else None
-    problem = _problem(response.status_code, detail, errors=errors)
+    problem = _problem(response.status_code, _detail(error, response), where, errors=errors)
     for header, value in response.items():
         problem[header] = value
     return problem
 
 
-def _problem(http_status: int, detail: str, **extra: Any) -> Response:
-    body = {"type": "about:blank", "status": http_status, "detail": detail}
-    body |= {key: value for key, value in extra.items() if value is not None}
+def _status_of(error: TrainingDayError) -> int:
+    known = (code for kind, code in STATUS.items() if isinstance(error, kind))
+    return next(known, status.HTTP_422_UNPROCESSABLE_ENTITY)
+
+
+def _detail(error: Exception, response: Response) -> str:
+    if isinstance(error, Http404):
+        return "Not found."
+    if isinstance(response.data, dict) and set(response.data) == {"detail"}:
+        return str(response.data["detail"])
+    return "The request is not valid."
+
+
+def _problem(http_status: int, detail: str, where: str, **extra: Any) -> Response:
+    body = problem_details(http_status, detail, where, **extra)
     response = Response(body, status=http_status)
     response.content_type = "application/problem+json"
     return response
+
+
+def problem_details(http_status: int, detail: str, where: str, **extra: Any) -> dict[str, Any]:
+    """Return the members of an RFC 9457 problem: its kind is its HTTP status, so the title says that.
+
+    `extra` adds `errors` (messages by field), `code` and `row` (of a refused file) where there are any.
+    """
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(http_status).phrase,
+        "status": http_status,
+        "detail": detail,
+        "instance": where,
+    }
+    return body | {key: value for key, value in extra.items() if value is not None}
 
 
 class RefuseUnknownFields:

@@ -29,3 +29,8 @@ urlpatterns = [
     path("", include("strategies.urls")),
     path("", include("sessions.urls")),
 ]
+
+handler400 = "trainingday.errors.bad_request"
+handler403 = "trainingday.errors.forbidden"
+handler404 = "trainingday.errors.not_found"
+handler500 = "trainingday.errors.server_error"

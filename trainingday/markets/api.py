@@ -46,13 +46,6 @@ class DatasetViewSet(viewsets.ReadOnlyModelViewSet[Dataset]):
     ordering_fields = ["created_at", "version", "n_rows"]
     lookup_value_regex = "[0-9]{1,18}"
 
-    def handle_exception(self, exc: Exception) -> Response:
-        """Answer a refused file with its own status, code and row."""
-        if isinstance(exc, ImportRefused):
-            problem = {"type": "about:blank", **_problem(exc)}
-            return Response(problem, status=exc.status, content_type="application/problem+json")
-        return super().handle_exception(exc)
-
     def get_serializer_class(self) -> Any:
         if self.action in ("create", "preview"):
             return ImportSerializer

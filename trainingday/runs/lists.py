@@ -2,7 +2,7 @@
 
 from trainingday.lists import Choice, Column, Listing
 from trainingday.markets.queries import MARKET_CHOICE
-from trainingday.runs.models import Job
+from trainingday.runs.jobs import job_choices
 
 SCHEDULES = Listing(
     "schedules",
@@ -13,12 +13,14 @@ SCHEDULES = Listing(
         Column("preset"),
         Column("cron"),
         Column("time_zone"),
+        Column("overlap"),
+        Column("missed"),
         Column("is_enabled"),
         Column("next_run_at"),
         Column("created_at"),
     ),
     filters=(
-        Choice("job", "Starts", "job", lambda: Job.choices),
+        Choice("job", "Starts", "job", job_choices),
         MARKET_CHOICE,
         Choice("on", "State", "is_enabled", lambda: [("True", "on"), ("False", "paused")]),
     ),

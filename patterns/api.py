@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from patterns import queries, services
 from patterns.models import Pattern, PatternScan, PatternSighting
+from patterns.options import ScanChoices
 from patterns.serializers import (
     BacktestSerializer,
     PatternDetailSerializer,
@@ -57,7 +58,12 @@ class PatternScanViewSet(
         user = request.user if isinstance(request.user, User) else None
         known = bool(key) and PatternScan.objects.filter(requested_by=user, idempotency_key=key).exists()
         scan = services.request_scan(
-            query_market(given.pop("market")), trigger=Trigger.API, user=user, idempotency_key=key, **given
+            query_market(given.pop("market")),
+            trigger=Trigger.API,
+            user=user,
+            seed=given.pop("seed", None),
+            choices=ScanChoices(**given),
+            idempotency_key=key,
         )
         return Response(
             PatternScanSerializer(scan).data,

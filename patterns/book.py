@@ -10,6 +10,7 @@ from django.utils import timezone
 from patterns.discovery.confirm import Confirmation
 from patterns.discovery.mining import PatternCandidate
 from patterns.discovery.options import MiningOptions, Progress
+from patterns.discovery.pattern import REGIMES
 from patterns.discovery.pattern import Pattern as Definition
 from patterns.discovery.template import template
 from patterns.discovery.tracking import retirement_reason
@@ -162,7 +163,8 @@ def _renew(
     bars = readable.before.bars
     judged = confirmation.record if confirmation.record.n_known else candidate.record
     row.window, row.word, row.horizon = found.shape.window, found.letters, found.horizon
-    row.volatility_regime, row.volume_regime = found.volatility_name, found.volume_name
+    for name in REGIMES:
+        setattr(row, f"{name}_regime", found.regime_name(name))
     row.direction, row.definition = found.direction, found.as_dict()
     row.discovery, row.confirmation = candidate.as_dict(), confirmation.as_dict()
     row.success_rate, row.average_return = judged.success_rate, judged.mean_net_return

@@ -8,6 +8,7 @@ from trainingday.markets.models import Dataset, Market
 from trainingday.runs.models import Run
 
 DIRECTIONS = [(1, "long"), (-1, "short")]
+LEVELS = ("low", "middle", "high")  # thirds of train
 
 
 class PatternScan(Run):
@@ -53,6 +54,8 @@ class Pattern(models.Model):
     word = models.CharField(max_length=20)
     volatility_regime = models.CharField(max_length=10)
     volume_regime = models.CharField(max_length=10)
+    trend_regime = models.CharField(max_length=10, default="any")
+    place_regime = models.CharField(max_length=10, default="any", help_text="Of the close in its range.")
     horizon = models.PositiveIntegerField(help_text="Bars that the position is held.")
     direction = models.SmallIntegerField(choices=DIRECTIONS)
     definition = models.JSONField(help_text="What `discovery.pattern.Pattern.from_dict` reads.")
@@ -101,6 +104,14 @@ class Pattern(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def conditions(self) -> str:
+        """Return what it asks of the market beside its word, in words; empty for nothing."""
+        asked = (
+            (name, getattr(self, f"{name}_regime")) for name in ("volatility", "volume", "trend", "place")
+        )
+        return ", ".join(f"{name} {LEVELS[int(value[-1])]}" for name, value in asked if value != "any")
 
 
 class PatternFinding(models.Model):

@@ -3,50 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from patterns.discovery.options import MiningOptions
+from patterns.discovery.pattern import REGIMES
 from patterns.models import PatternScan
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.models import Market
-from trainingday.markets.splits import LONGEST_LOOKBACK
+from trainingday.markets.splits import LONGEST_HORIZON, LONGEST_LOOKBACK
 from trainingday.typing import JSONDict
 
 DEFAULT_WINDOWS = (50,)
+DEFAULT_HORIZONS = MiningOptions().horizons
+DEFAULT_REGIMES = MiningOptions().regimes
 MAX_WINDOWS = 4
+MAX_HORIZONS = 8
 MAX_THRESHOLD = 1.0
 
 
-def scan_configuration(
-    market: Market, *, windows: Sequence[int] = DEFAULT_WINDOWS, success_threshold: float = 0.0
-) -> JSONDict:
+@dataclass(frozen=True)
+class ScanChoices:
+    """What a person may choose of a scan.
+
+    Attributes
+    ----------
+    windows : 1..4 lengths of shapes, each a multiple of 5 in 10..128 bars.
+    horizons : 1..8 lengths of trades, each 1..50 bars.
+    regimes : of volatility, volume, trend and place, what a candidate may ask of beside its word, two at once.
+    success_threshold : return after costs above which a sighting succeeds, fraction in 0..1.
+    """
+
+    windows: Sequence[int] = DEFAULT_WINDOWS
+    horizons: Sequence[int] = DEFAULT_HORIZONS
+    regimes: Sequence[str] = DEFAULT_REGIMES
+    success_threshold: float = 0.0
+
+
+def scan_configuration(market: Market, choices: ScanChoices | None = None) -> JSONDict:
     """Return the checked choices with the market's costs of now, for the scan's row.
 
     Raises
     ------
     InvalidArgument
-        If there are not 1..4 distinct windows, each a multiple of 5 in 10..128 bars, or the threshold
-        is not within 0..1.
+        If a choice is out of range or listed twice.
     """
-    if not 1 <= len(windows) <= MAX_WINDOWS:
-        raise InvalidArgument(f"windows should hold 1..{MAX_WINDOWS} lengths, holds {len(windows)}")
-    if max(windows) > LONGEST_LOOKBACK:
-        raise InvalidArgument(f"windows should be <= {LONGEST_LOOKBACK} bars, hold {max(windows)}")
-    if not 0 <= success_threshold <= MAX_THRESHOLD:
-        raise InvalidArgument(f"success_threshold should be 0..{MAX_THRESHOLD:g}, is {success_threshold}")
-    cost_per_side = market.fee + market.slippage
-    MiningOptions(windows=tuple(windows), success_threshold=success_threshold, cost_per_side=cost_per_side)
-    return {
-        "windows": list(windows),
-        "success_threshold": success_threshold,
-        "cost_per_side": cost_per_side,
+    chosen = choices or ScanChoices()
+    for name, values, most, longest in (
+        ("windows", chosen.windows, MAX_WINDOWS, LONGEST_LOOKBACK),
+        ("horizons", chosen.horizons, MAX_HORIZONS, LONGEST_HORIZON),
+    ):
+        if not 1 <= len(values) <= most:
+            raise InvalidArgument(f"{name} should hold 1..{most} lengths, holds {len(values)}")
+        if max(values) > longest:
+            raise InvalidArgument(f"{name} should be <= {longest} bars, hold {max(values)}")
+    unknown = sorted(set(chosen.regimes) - set(REGIMES))
+    if unknown or len(set(chosen.regimes)) != len(chosen.regimes):
+        raise InvalidArgument(
+            f"regimes should be distinct, of {', '.join(REGIMES)}, are {list(chosen.regimes)}"
+        )
+    if not 0 <= chosen.success_threshold <= MAX_THRESHOLD:
+        raise InvalidArgument(
+            f"success_threshold should be 0..{MAX_THRESHOLD:g}, is {chosen.success_threshold}"
+        )
+    configuration = {
+        "windows": list(chosen.windows),
+        "horizons": list(chosen.horizons),
+        "regimes": [name for name in REGIMES if name in chosen.regimes],
+        "success_threshold": chosen.success_threshold,
+        "cost_per_side": market.fee + market.slippage,
     }
+    mining_options(configuration)
+    return configuration
 
 
 def scan_options(scan: PatternScan) -> MiningOptions:
     """Return the options of a scan; a session's scan has no configuration and takes the defaults."""
-    chosen = scan.configuration or scan_configuration(scan.market)
+    return mining_options(scan.configuration or scan_configuration(scan.market))
+
+
+def mining_options(configuration: JSONDict) -> MiningOptions:
+    """Return the options that a configuration describes; what an older one does not say is the default."""
     return MiningOptions(
-        windows=tuple(chosen["windows"]),
-        success_threshold=chosen["success_threshold"],
-        cost_per_side=chosen["cost_per_side"],
+        windows=tuple(configuration["windows"]),
+        horizons=tuple(configuration.get("horizons", DEFAULT_HORIZONS)),
+        regimes=tuple(configuration.get("regimes", DEFAULT_REGIMES)),
+        success_threshold=configuration["success_threshold"],
+        cost_per_side=configuration["cost_per_side"],
     )

@@ -6,10 +6,18 @@ from typing import Any
 
 from rest_framework import serializers
 
+from patterns.discovery.pattern import REGIMES
 from patterns.models import Pattern, PatternScan, PatternSighting
-from patterns.options import DEFAULT_WINDOWS, MAX_THRESHOLD, MAX_WINDOWS
+from patterns.options import (
+    DEFAULT_HORIZONS,
+    DEFAULT_REGIMES,
+    DEFAULT_WINDOWS,
+    MAX_HORIZONS,
+    MAX_THRESHOLD,
+    MAX_WINDOWS,
+)
 from patterns.services import MAX_SEED, REASON_LENGTH
-from trainingday.markets.splits import LONGEST_LOOKBACK
+from trainingday.markets.splits import LONGEST_HORIZON, LONGEST_LOOKBACK
 from trainingday.rest import RefuseUnknownFields
 
 
@@ -61,6 +69,19 @@ class StartScanSerializer(RefuseUnknownFields, serializers.Serializer[Any]):
         default=list(DEFAULT_WINDOWS),
         help_text="Bars of the shapes, multiples of 5.",
     )
+    horizons = serializers.ListField(
+        child=WholeNumberField(min_value=1, max_value=LONGEST_HORIZON),
+        min_length=1,
+        max_length=MAX_HORIZONS,
+        default=list(DEFAULT_HORIZONS),
+        help_text="Bars that a position is held.",
+    )
+    regimes = serializers.ListField(
+        child=serializers.ChoiceField(choices=REGIMES),
+        max_length=len(REGIMES),
+        default=list(DEFAULT_REGIMES),
+        help_text="What a candidate may ask of the market beside its word, two at once.",
+    )
     success_threshold = FractionField(
         default=0.0,
         min_value=0.0,
@@ -78,8 +99,8 @@ class PatternSerializer(serializers.ModelSerializer[Pattern]):
     class Meta:
         model = Pattern
         fields = [
-            "id", "market", "key", "window", "word", "volatility_regime", "volume_regime", "horizon", "direction",
-            "state", "state_reason", "found_by", "last_scan", "confirmed_by", "confirmed_at", "retired_at",
+            "id", "market", "key", "window", "word", "volatility_regime", "volume_regime", "trend_regime",
+            "place_regime", "horizon", "direction", "state", "state_reason", "found_by", "last_scan", "confirmed_by", "confirmed_at", "retired_at",
             "success_threshold", "success_rate", "average_return", "n_occurrences", "q_value", "created_at",
             "updated_at",
         ]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import numpy as np
 from django.contrib.auth.models import User
@@ -15,7 +14,7 @@ from patterns import queries
 from patterns.discovery.pattern import Pattern as Definition
 from patterns.discovery.positions import pattern_positions
 from patterns.models import Pattern, PatternScan, PatternSet
-from patterns.options import DEFAULT_WINDOWS, scan_configuration
+from patterns.options import ScanChoices, scan_configuration
 from trainingday.artifacts import canonical_json
 from trainingday.bars import Bars
 from trainingday.exceptions import ArtifactRejected, InvalidArgument, StateConflict
@@ -38,8 +37,7 @@ def request_scan(
     trigger: Trigger,
     user: User | None = None,
     seed: int | None = None,
-    windows: Sequence[int] = DEFAULT_WINDOWS,
-    success_threshold: float = 0.0,
+    choices: ScanChoices | None = None,
     idempotency_key: str = "",
 ) -> PatternScan:
     """Queue a scan of the market's newest dataset.
@@ -53,7 +51,7 @@ def request_scan(
     NotEnoughBars
         If the dataset is too short to split.
     InvalidArgument
-        If the seed, a window or the threshold is out of range.
+        If the seed or a choice is out of range.
     StateConflict
         If a scan of the market is active.
     """
@@ -67,7 +65,7 @@ def request_scan(
         trigger=trigger,
         requested_by=user,
         seed=new_seed() if seed is None else seed,
-        configuration=scan_configuration(market, windows=windows, success_threshold=success_threshold),
+        configuration=scan_configuration(market, choices),
         idempotency_key=idempotency_key,
     )
     return request_run(scan)

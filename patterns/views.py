@@ -48,7 +48,10 @@ def start(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             try:
                 run = services.request_scan(
-                    **form.cleaned_data, trigger=Trigger.USER, user=signed_in_user(request)
+                    form.cleaned_data["market"],
+                    trigger=Trigger.USER,
+                    user=signed_in_user(request),
+                    choices=form.choices,
                 )
                 return redirect("patterns:scan", run.pk)
             except TrainingDayError as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 
 from patterns.discovery.outcomes import BaseRate, gap_counts
-from patterns.discovery.pattern import Pattern, RegimeCuts, Shape
-from patterns.discovery.regimes import MarketState, RegimeArray, classify, market_state
+from patterns.discovery.pattern import REGIMES, Pattern, RegimeCuts, Shape
+from patterns.discovery.regimes import MarketState, RegimeArray, classify
 from patterns.discovery.words import WordArray, compute_words
 from trainingday.bars import Bars
 from trainingday.typing import BoolArray, FloatArray, IntArray
@@ -29,7 +30,7 @@ class Features:
 
     @cached_property
     def state(self) -> MarketState:
-        return market_state(self.bars)
+        return MarketState(self.bars)
 
     @cached_property
     def log_open(self) -> FloatArray:
@@ -47,18 +48,21 @@ class Features:
             self._words[shape] = compute_words(self.bars, shape)
         return self._words[shape]
 
-    def regimes(self, cuts: RegimeCuts) -> tuple[RegimeArray, RegimeArray]:
-        """Return the volatility and the volume regime at each bar, shape (n_bars,) each, -1 for none."""
-        return self._regime("volatility", cuts.volatility), self._regime("volume", cuts.volume)
+    def regimes(self, cuts: RegimeCuts, names: Sequence[str] = REGIMES[:2]) -> RegimeArray:
+        """Return the regime of each named feature at each bar, shape (n_names, n_bars), -1 for none."""
+        known = np.empty((len(names), len(self.bars)), dtype=np.int8)
+        for row, name in enumerate(names):
+            known[row] = self._regime(name, getattr(cuts, name))
+        return known
 
     def occurrences(self, pattern: Pattern, segment: slice | None = None) -> BoolArray:
         """Return whether the pattern is seen at the close of each bar of the segment, default all."""
         bars = segment or slice(None)
         is_seen: BoolArray = self.words(pattern.shape)[bars] == pattern.word
-        if pattern.volatility is not None:
-            is_seen &= self._regime("volatility", pattern.cuts.volatility)[bars] == pattern.volatility
-        if pattern.volume is not None:
-            is_seen &= self._regime("volume", pattern.cuts.volume)[bars] == pattern.volume
+        for name in REGIMES:
+            regime = getattr(pattern, name)
+            if regime is not None:
+                is_seen &= self._regime(name, getattr(pattern.cuts, name))[bars] == regime
         # Without a known volatility an outcome has no scale: such bars took no part in the mining.
         is_seen &= self._has_volatility[bars]
         return is_seen

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from patterns.discovery.cells import CELLS_PER_WORD, CellSums, add_cells_nb, student_t
+from patterns.discovery.cells import CellSums, add_cells_nb, asked_features, regimes_of, student_t
 from patterns.discovery.features import Features
 from patterns.discovery.options import MiningOptions, Progress, Segments
-from patterns.discovery.pattern import LONG, SHORT, Pattern, RegimeCuts, Shape
+from patterns.discovery.pattern import LONG, REGIMES, SHORT, Pattern, RegimeCuts, Shape
 from patterns.discovery.rates import adjusted_p_values
 from patterns.discovery.regimes import tercile_cuts
 from patterns.discovery.tracking import Record, record_over
@@ -20,6 +20,12 @@ from trainingday.stats.multiplicity import benjamini_hochberg
 from trainingday.typing import FloatArray, IntArray, JSONDict
 
 _CHUNK = 250_000
+_LEFT_OUT = {
+    "volatility": "Volatility regimes were left out: volatility is undefined or constant on train.",
+    "volume": "Volume regimes were left out: relative volume does not vary on train.",
+    "trend": "Trend regimes were left out: the trend is undefined or constant on train.",
+    "place": "Places in the range were left out: the place is undefined or constant on train.",
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def mine(
 ) -> MiningResult:
     """Return the candidates whose mean outcome differs from the market's, at a false discovery rate.
 
-    Every word of every window, with the volatility and volume regime or any, and every horizon is a
+    Every word of every window, with the regimes that `options` asks for or any, and every horizon is a
     candidate. Its occurrences are thinned to at least one horizon apart; the outcome is the forward
     log return from the next open over trailing volatility x sqrt(horizon); Student's t of its mean
     against the mean of all bars, two-sided, with >= min_occurrences; Benjamini-Hochberg over all
@@ -128,7 +134,7 @@ def mine(
     candidates = []
     for index, (group, cell, t, p, q) in enumerate(found):
         report(0.9 + 0.1 * index / len(found), "measuring what was found")
-        pattern = _pattern_of(group, cell, t, cuts)
+        pattern = _pattern_of(group, cell, t, cuts, options.regimes)
         record = record_over(bars, pattern, [slice(*pair) for pair in bounds], options, features=features)
         candidates.append(PatternCandidate(pattern, t, p, q, record))
     report(1.0, "done")
@@ -144,14 +150,10 @@ def _cuts_and_notes(
     features: Features, train: slice, options: MiningOptions, bounds: tuple[tuple[int, int], ...]
 ) -> tuple[RegimeCuts, tuple[str, ...]]:
     bars = features.bars
-    cuts = tercile_cuts(features.state, train, has_volume=bars.has_volume)
-    notes = []
-    if not bars.has_volume:
-        notes.append("Volume regimes were left out: these bars have no volume.")
-    elif cuts.volume is None:
-        notes.append("Volume regimes were left out: relative volume does not vary on train.")
-    if cuts.volatility is None:
-        notes.append("Volatility regimes were left out: volatility is undefined or constant on train.")
+    cuts = tercile_cuts(features.state, train, options.regimes, has_volume=bars.has_volume)
+    notes = [_LEFT_OUT[name] for name in options.regimes if getattr(cuts, name) is None]
+    if "volume" in options.regimes and not bars.has_volume:
+        notes[notes.index(_LEFT_OUT["volume"])] = "Volume regimes were left out: these bars have no volume."
     longest = max(stop - start for start, stop in bounds)
     for shape in options.shapes:
         short = [horizon for horizon in options.horizons if shape.window + horizon >= longest]
@@ -192,19 +194,20 @@ def _test_all(
     cuts: RegimeCuts,
     report: Progress,
 ) -> Iterator[_Tested]:
-    calm, busy = features.regimes(cuts)
+    regimes = features.regimes(cuts, options.regimes)
+    asked = asked_features(len(options.regimes), options.max_conditions)
     n_steps = len(options.shapes) * len(options.horizons) * sum(stop - start for start, stop in bounds)
     n_done = 0
     for shape in options.shapes:
         words = features.words(shape)
         for horizon in options.horizons:
-            sums = CellSums.empty(shape.n_words)
+            sums = CellSums.empty(shape.n_words, len(options.regimes))
             for start, stop in bounds:
                 for chunk in range(start, stop, _CHUNK):
                     report(0.9 * n_done / n_steps, f"windows of {shape.window}, horizon {horizon}")
                     last = min(chunk + _CHUNK, stop)
                     add_cells_nb(
-                        features.log_open, words, features.state.volatility, calm, busy, features.n_gaps, horizon,
+                        features.log_open, words, features.state.volatility, regimes, asked, features.n_gaps, horizon,
                         chunk, last, stop, sums.n, sums.total, sums.squares, sums.last_kept, sums.base,
                     )  # fmt: skip
                     n_done += last - chunk
@@ -225,18 +228,11 @@ def _select(tested: list[_Tested], options: MiningOptions) -> list[tuple[_Tested
     return [(tested[owners[i]], int(cells[i]), float(t[i]), float(p[i]), float(q[i])) for i in order]
 
 
-def _pattern_of(group: _Tested, cell: int, t: float, cuts: RegimeCuts) -> Pattern:
-    word, regimes = divmod(cell, CELLS_PER_WORD)
-    volatility, volume = divmod(regimes, 4)
-    return Pattern(
-        group.shape,
-        word,
-        volatility - 1 if volatility else None,
-        volume - 1 if volume else None,
-        group.horizon,
-        LONG if t > 0 else SHORT,
-        cuts,
-    )
+def _pattern_of(group: _Tested, cell: int, t: float, cuts: RegimeCuts, names: tuple[str, ...]) -> Pattern:
+    word, regimes = regimes_of(cell, len(names))
+    asked = dict.fromkeys(REGIMES) | dict(zip(names, regimes, strict=True))
+    direction = LONG if t > 0 else SHORT
+    return Pattern(group.shape, word, horizon=group.horizon, direction=direction, cuts=cuts, **asked)
 
 
 def _nothing(tested: list[_Tested], options: MiningOptions) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from patterns.discovery.pattern import Shape
+from patterns.discovery.pattern import REGIMES, Shape
 from trainingday.exceptions import InvalidArgument
 
 Progress = Callable[[float, str], None]
@@ -22,6 +22,9 @@ class MiningOptions:
     windows : bars in a window, one candidate set each.
     n_segments, n_letters : letters in a word and size of the alphabet.
     horizons : bars that a position is held.
+    regimes : what a candidate may ask of the market beside the word, of volatility, volume, trend and
+        place in the range, in this order.
+    max_conditions : how many of them at once, at most.
     min_occurrences : thinned occurrences without which a candidate is not tested.
     false_discovery_rate : share of false ones tolerated among the candidates found, over all tested.
     min_sightings : thinned sightings on later bars without which a candidate is not confirmed.
@@ -35,6 +38,8 @@ class MiningOptions:
     n_segments: int = 5
     n_letters: int = 3
     horizons: tuple[int, ...] = (1, 2, 5, 10, 20, 50)
+    regimes: tuple[str, ...] = REGIMES[:2]
+    max_conditions: int = 2
     min_occurrences: int = 30
     false_discovery_rate: float = 0.10
     min_sightings: int = 10
@@ -50,6 +55,10 @@ class MiningOptions:
                 raise InvalidArgument(f"{name} should be distinct and not empty, is {values}")
         if min(self.horizons) < 1:
             raise InvalidArgument(f"horizons should be >= 1 bar, hold {min(self.horizons)}")
+        if self.regimes != tuple(name for name in REGIMES if name in self.regimes):
+            raise InvalidArgument(f"regimes should be some of {REGIMES} in this order, are {self.regimes}")
+        if self.max_conditions < 0:
+            raise InvalidArgument(f"max_conditions should be >= 0, is {self.max_conditions}")
         for name in ("false_discovery_rate", "confirmation_rate"):
             if not 0 < getattr(self, name) < 1:
                 raise InvalidArgument(f"{name} should be within 0..1, is {getattr(self, name)}")
@@ -70,9 +79,11 @@ class MiningOptions:
 
     @property
     def n_listed(self) -> int:
-        """Return how many cells the list holds: words x 4 volatility x 4 volume regimes x horizons."""
-        n_cells = sum(shape.n_words for shape in self.shapes) * (N_REGIMES + 1) ** 2
-        return n_cells * len(self.horizons)
+        """Return how many cells the list holds: words x regimes asked for x horizons."""
+        asked = 0
+        for n in range(self.max_conditions + 1):
+            asked += math.comb(len(self.regimes), n) * N_REGIMES**n
+        return sum(shape.n_words for shape in self.shapes) * asked * len(self.horizons)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,13 @@ MAX_LETTERS = 9
 MAX_WORDS = 20_000
 _ID = re.compile(
     r"w(?P<window>\d+)(?:a(?P<letters>\d))?-(?P<word>\d+)-(?P<volatility>any|vol[0-2])"
-    r"-(?P<volume>any|volume[0-2])-h(?P<horizon>\d+)-(?P<direction>long|short)"
+    r"-(?P<volume>any|volume[0-2])(?:-trend(?P<trend>[0-2]))?(?:-place(?P<place>[0-2]))?"
+    r"-h(?P<horizon>\d+)-(?P<direction>long|short)"
 )
+# What a candidate may ask of the market beside the word, in the order of its name.
+REGIMES = ("volatility", "volume", "trend", "place")
+_NAMED = REGIMES[:2]  # in every name, "any" included; the others only where they are asked for
+_SHORT = {"volatility": "vol"}
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,14 @@ class RegimeCuts:
     ----------
     volatility : bounds of the trailing volatility, fraction per bar.
     volume : bounds of the short-term mean volume over the long-term one.
+    trend : bounds of the long-term log return in units of volatility.
+    place : bounds of the close's place in the long-term range, 0 lowest, 1 highest.
     """
 
     volatility: tuple[float, float] | None
     volume: tuple[float, float] | None
+    trend: tuple[float, float] | None = None
+    place: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class Pattern:
     Attributes
     ----------
     word : the word's number, oldest letter most significant.
-    volatility, volume : regime 0 (low), 1, 2 (high), or None for any.
+    volatility, volume, trend, place : regime 0 (low), 1, 2 (high), or None for any.
     horizon : bars that the position is held.
     direction : 1 long, -1 short.
     cuts : the bounds that define its regimes, from the train segment that it was found with.
@@ -96,6 +105,8 @@ class Pattern:
     horizon: int
     direction: int
     cuts: RegimeCuts
+    trend: int | None = None
+    place: int | None = None
 
     def __post_init__(self) -> None:
         self.shape.letters(self.word)
@@ -103,7 +114,7 @@ class Pattern:
             raise InvalidArgument(f"horizon should be >= 1 bar, is {self.horizon}")
         if self.direction not in (LONG, SHORT):
             raise InvalidArgument(f"direction should be 1 or -1, is {self.direction}")
-        for name in ("volatility", "volume"):
+        for name in REGIMES:
             regime = getattr(self, name)
             if regime not in (None, 0, 1, 2):
                 raise InvalidArgument(f"{name} should be 0, 1, 2 or None, is {regime}")
@@ -114,7 +125,9 @@ class Pattern:
     def id(self) -> str:
         """Return the stable name: the same pattern found again has the same one, whatever its cuts."""
         shape = self.shape
-        names = f"{self.volatility_name}-{self.volume_name}"
+        names = "-".join(
+            self.regime_name(name) for name in REGIMES if name in _NAMED or getattr(self, name) is not None
+        )
         alphabet = "" if shape.n_letters == 3 else f"a{shape.n_letters}"
         direction = "long" if self.direction == LONG else "short"
         return f"w{shape.window}{alphabet}-{self.letters}-{names}-h{self.horizon}-{direction}"
@@ -123,17 +136,19 @@ class Pattern:
     def letters(self) -> str:
         return self.shape.letters(self.word)
 
-    @property
-    def volatility_name(self) -> str:
-        return "any" if self.volatility is None else f"vol{self.volatility}"
-
-    @property
-    def volume_name(self) -> str:
-        return "any" if self.volume is None else f"volume{self.volume}"
+    def regime_name(self, name: str) -> str:
+        """Return "any", or the regime that the pattern asks for, such as "vol2"."""
+        regime = getattr(self, name)
+        return "any" if regime is None else f"{_SHORT.get(name, name)}{regime}"
 
     def as_dict(self) -> JSONDict:
         """Return what `Pattern.from_dict` needs, JSON-safe."""
-        cuts = {name: list(bounds) if bounds else None for name, bounds in vars(self.cuts).items()}
+        # Bounds of trend and place only where there are any: a set's name is the hash of its definition.
+        cuts = {
+            name: list(bounds) if bounds else None
+            for name, bounds in vars(self.cuts).items()
+            if bounds or name in _NAMED
+        }
         return {"id": self.id, "cuts": cuts}
 
     @classmethod
@@ -163,9 +178,9 @@ class Pattern:
         shape = Shape(int(match["window"]), len(match["word"]), n_letters)
         if any(int(digit) >= n_letters for digit in match["word"]):
             raise InvalidArgument(f'letters of "{pattern_id}" should be 0..{n_letters - 1}')
-        volatility, volume = (
-            None if match[name] == "any" else int(match[name][-1]) for name in ("volatility", "volume")
+        volatility, volume, trend, place = (
+            None if match[name] in ("any", None) else int(match[name][-1]) for name in REGIMES
         )
         direction = LONG if match["direction"] == "long" else SHORT
         word = int(match["word"], n_letters)
-        return cls(shape, word, volatility, volume, int(match["horizon"]), direction, cuts)
+        return cls(shape, word, volatility, volume, int(match["horizon"]), direction, cuts, trend, place)

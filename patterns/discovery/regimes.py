@@ -1,46 +1,65 @@
-"""Regimes: how wild and how busy the market is at each bar, in terciles of the train segment."""
+"""Regimes: how wild, busy, steep and high the market is at each bar, in terciles of the train segment."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from patterns.discovery.pattern import RegimeCuts
+from trainingday.backtest.indicators import highest_before_nb, lowest_before_nb
 from trainingday.bars import Bars
-from trainingday.typing import FloatArray
+from trainingday.typing import BoolArray, FloatArray
 
 RegimeArray = NDArray[np.int8]
 VOLATILITY_BARS = 50
 VOLUME_BARS = 50
 LONG_VOLUME_BARS = 500
+LONG_PRICE_BARS = 120  # longer than the usual word: what came before its shape
 NO_REGIME = -1
 
 
 @dataclass(frozen=True, eq=False)
 class MarketState:
-    """What is known of the market at each bar's close.
+    """What is known of the market at each bar's close, computed when it is first asked for."""
 
-    Attributes
-    ----------
-    volatility : ndarray of shape (n_bars,)
-        Standard deviation (ddof 1) of the last 50 log returns of closes, fraction per bar; NaN where
-        they are not all there, cross a gap, or do not vary.
-    volume : ndarray of shape (n_bars,)
-        Mean volume of the last 50 bars over that of the last 500 (of those there are, at least 50);
-        NaN where not defined. Relative, because volume drifts over years and volume regimes must
-        still occur on later bars.
-    """
+    bars: Bars
 
-    volatility: FloatArray
-    volume: FloatArray
+    @cached_property
+    def volatility(self) -> FloatArray:
+        """Return the standard deviation (ddof 1) of the last 50 log returns of closes, fraction per bar.
 
+        NaN where they are not all there, cross a gap, or do not vary.
+        """
+        return trailing_volatility(self.bars)
 
-def market_state(bars: Bars) -> MarketState:
-    """Return volatility and relative volume at each bar, from that bar and earlier ones only."""
-    return MarketState(trailing_volatility(bars), relative_volume(bars))
+    @cached_property
+    def volume(self) -> FloatArray:
+        """Return the mean volume of the last 50 bars over that of the last 500, at least 50 of them.
+
+        Relative, because volume drifts over years and its regimes must still occur on later bars.
+        """
+        return relative_volume(self.bars)
+
+    @cached_property
+    def trend(self) -> FloatArray:
+        """Return the log return of the last 120 bars over volatility x sqrt(120).
+
+        NaN where they are not all there or cross a gap, or volatility is undefined.
+        """
+        return trailing_trend(self.bars, self.volatility)
+
+    @cached_property
+    def place(self) -> FloatArray:
+        """Return the close's place between the lowest low, 0, and the highest high, 1, of 120 bars.
+
+        NaN where they are not all there, cross a gap, or hold one price only.
+        """
+        return place_in_range(self.bars)
 
 
 def trailing_volatility(bars: Bars, n_returns: int = VOLATILITY_BARS) -> FloatArray:
@@ -57,11 +76,44 @@ def relative_volume(bars: Bars) -> FloatArray:
     return ratio
 
 
-def tercile_cuts(state: MarketState, train: slice, *, has_volume: bool = True) -> RegimeCuts:
-    """Return the terciles of the train segment; None for a feature that has no spread there."""
-    return RegimeCuts(
-        _terciles(state.volatility[train]), _terciles(state.volume[train]) if has_volume else None
-    )
+def trailing_trend(bars: Bars, volatility: FloatArray, n_bars: int = LONG_PRICE_BARS) -> FloatArray:
+    """Return the log return of the last `n_bars` bars in units of volatility, shape (n_bars,)."""
+    trend = np.full(len(bars), np.nan)
+    log_close = np.log(bars.close)
+    trend[n_bars:] = (log_close[n_bars:] - log_close[:-n_bars]) / (volatility[n_bars:] * np.sqrt(n_bars))
+    trend[_crosses_gap(bars, n_bars + 1)] = np.nan
+    return trend
+
+
+def place_in_range(bars: Bars, n_bars: int = LONG_PRICE_BARS) -> FloatArray:
+    """Return where the close lies within the range of the last `n_bars` bars, shape (n_bars,)."""
+    high = np.maximum(highest_before_nb(bars.high, n_bars - 1), bars.high)
+    low = np.minimum(lowest_before_nb(bars.low, n_bars - 1), bars.low)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        place: FloatArray = (bars.close - low) / (high - low)
+    place[_crosses_gap(bars, n_bars) | ~(high > low)] = np.nan
+    return place
+
+
+def _crosses_gap(bars: Bars, n_bars: int) -> BoolArray:
+    """Return whether bars are missing within the last `n_bars` bars of each, shape (n_bars,)."""
+    n_gaps = np.cumsum(bars.gap_before, dtype=np.int64)
+    earlier = np.concatenate([np.zeros(n_bars - 1, dtype=np.int64), n_gaps])[: len(bars)]
+    crosses: BoolArray = n_gaps != earlier
+    return crosses
+
+
+def tercile_cuts(
+    state: MarketState,
+    train: slice,
+    names: Sequence[str] = ("volatility", "volume"),
+    *,
+    has_volume: bool = True,
+) -> RegimeCuts:
+    """Return the terciles of the named features on train; None for one that has no spread there."""
+    wanted = [name for name in names if has_volume or name != "volume"]
+    bounds = {name: _terciles(getattr(state, name)[train]) for name in wanted}
+    return RegimeCuts(**({"volatility": None, "volume": None} | bounds))
 
 
 def classify(values: FloatArray, cuts: tuple[float, float] | None) -> RegimeArray:

@@ -12,6 +12,7 @@ import pytest
 from patterns import book
 from patterns.discovery.pattern import Pattern as Definition
 from patterns.models import Pattern, PatternFinding, PatternScan, PatternSighting
+from patterns.options import ScanChoices
 from patterns.scan import run_scan
 from patterns.services import request_scan
 from tests.markets import bars_from_closes, gaussian_bars
@@ -215,8 +216,14 @@ def test_too_few_bars_are_refused_before_anything_is_queued() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"seed": -1}, {"seed": 2**32}, {"windows": ()}, {"windows": (50, 50)}, {"windows": (52,)},
-        {"windows": (130,)}, {"windows": (5,)}, {"success_threshold": -0.1}, {"success_threshold": float("nan")},
+        {"seed": -1}, {"seed": 2**32}, *({"choices": choices} for choices in [
+            ScanChoices(windows=()), ScanChoices(windows=(50, 50)), ScanChoices(windows=(52,)),
+            ScanChoices(windows=(130,)), ScanChoices(windows=(5,)), ScanChoices(horizons=()),
+            ScanChoices(horizons=(0,)), ScanChoices(horizons=(51,)), ScanChoices(horizons=(5, 5)),
+            ScanChoices(horizons=range(1, 10)), ScanChoices(regimes=("moon",)),
+            ScanChoices(regimes=("trend", "trend")), ScanChoices(success_threshold=-0.1),
+            ScanChoices(success_threshold=float("nan")),
+        ]),
     ],
 )  # fmt: skip
 def test_choices_out_of_bounds_are_refused(options: dict[str, Any], market: Market) -> None:
@@ -234,9 +241,29 @@ def test_one_scan_at_a_time_for_a_market(market: Market) -> None:
 def test_several_windows_are_searched_at_their_own_costs() -> None:
     market = make_market(synthetic_bars("N1", 8000, 2))
     one = scan_market(market)
-    two = scan_market(market, windows=(50, 20), success_threshold=0.02)
-    assert two.configuration == {"windows": [50, 20], "success_threshold": 0.02, "cost_per_side": 0.0015}
+    two = scan_market(market, choices=ScanChoices((50, 20), success_threshold=0.02))
+    assert two.configuration == {
+        "windows": [50, 20],
+        "horizons": [1, 2, 5, 10, 20, 50],
+        "regimes": ["volatility", "volume"],
+        "success_threshold": 0.02,
+        "cost_per_side": 0.0015,
+    }
     assert two.n_tested > one.n_tested
+
+
+def test_trend_and_place_are_asked_for_where_they_are_chosen() -> None:
+    market = make_market(planted_bars())
+    scan = scan_market(market, choices=ScanChoices(horizons=(5, 10), regimes=("place", "trend")))
+    assert scan.configuration["regimes"] == ["trend", "place"]
+    rows = Pattern.objects.filter(market=market)
+    assert set(rows.values_list("horizon", flat=True)) <= {5, 10}
+    assert set(rows.values_list("volatility_regime", "volume_regime")) == {("any", "any")}
+    asked = rows.exclude(trend_regime="any").first()
+    assert asked is not None
+    assert asked.trend_regime in asked.key
+    assert f"trend {['low', 'middle', 'high'][int(asked.trend_regime[-1])]}" in asked.conditions
+    assert Definition.from_dict(asked.definition).id == asked.key
 
 
 def test_newer_bars_are_scanned_next(market: Market) -> None:

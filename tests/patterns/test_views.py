@@ -39,11 +39,36 @@ def test_anonymous_visitors_are_sent_to_log_in(client: Client, name: str) -> Non
 def test_a_viewer_may_not_start_a_scan_and_an_operator_may() -> None:
     market = pages.make_market()
     pages.make_dataset(market)
-    form = {"market": market.slug}
+    form = {
+        "market": market.slug,
+        "windows": "50, 20",
+        "horizons": "5 10",
+        "regimes": ["trend"],
+        "threshold": "2",
+    }
     assert signed_in("viewer").post(reverse("patterns:start"), form).status_code == 403
     response = signed_in("operator").post(reverse("patterns:start"), form)
     scan = PatternScan.objects.get()
     assert (response.status_code, response.url) == (302, reverse("patterns:scan", args=[scan.pk]))
+    chosen = {key: scan.configuration[key] for key in ("windows", "horizons", "regimes", "success_threshold")}
+    assert chosen == {
+        "windows": [50, 20], "horizons": [5, 10], "regimes": ["trend"], "success_threshold": 0.02
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"windows": "52"}, {"windows": "²"}, {"windows": ""}, {"horizons": "9" * 40}, {"horizons": "5, 5"},
+     {"regimes": ["moon"]}, {"threshold": "-1"}, {"threshold": "nan"}],
+)  # fmt: skip
+def test_a_choice_out_of_bounds_is_shown_with_its_reason_and_starts_nothing(wrong: dict[str, object]) -> None:
+    market = pages.make_market()
+    pages.make_dataset(market)
+    form = {"market": market.slug, "windows": "50", "horizons": "5", "threshold": "0", **wrong}
+    response = signed_in("operator").post(reverse("patterns:start"), form)
+    assert response.status_code == 422
+    assert response.context["form"].errors
+    assert not PatternScan.objects.exists()
 
 
 def test_pages_cost_the_same_for_five_and_for_fifty_patterns() -> None:

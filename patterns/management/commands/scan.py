@@ -7,11 +7,12 @@ from argparse import ArgumentParser
 from typing import Any, cast
 
 from django.core.management.base import BaseCommand
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from patterns.models import Pattern, PatternScan
-from patterns.options import DEFAULT_WINDOWS
+from patterns.options import DEFAULT_HORIZONS, DEFAULT_REGIMES, DEFAULT_WINDOWS, ScanChoices
 from patterns.services import request_scan
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.queries import query_market
@@ -20,18 +21,12 @@ from trainingday.runs.models import RunState, Trigger
 from trainingday.typing import JSONDict
 
 N_LINES = 20
-COLUMNS = (
-    "Pattern",
-    "State",
-    "Train [%]",
-    "n",
-    "Validation [%]",
-    "n",
-    "95 % interval",
-    "Base [%]",
-    "Return [%]",
-    "q",
+COLUMNS = ("", "Pattern", "Train", "n", "Later", "95 %", "n", "Base", "Net", "q")
+CAPTION = (
+    "Success and net return per sighting after costs, in %; train, on which it was found, flatters; later is "
+    "validation; base: the same trade from every bar. ✓ confirmed, ✗ retired."
 )
+MARKS = {Pattern.State.CONFIRMED: "✓", Pattern.State.RETIRED: "✗"}
 
 
 class Command(BaseCommand):
@@ -48,6 +43,18 @@ class Command(BaseCommand):
             help="bars of a shape, a multiple of 5; may be repeated; default 50",
         )
         parser.add_argument(
+            "--horizon",
+            type=int,
+            action="append",
+            dest="horizons",
+            help="bars that a position is held; may be repeated; default 1, 2, 5, 10, 20 and 50",
+        )
+        parser.add_argument(
+            "--regimes",
+            default=",".join(DEFAULT_REGIMES),
+            help="what a pattern may ask beside its word, of volatility,volume,trend,place; default %(default)s",
+        )
+        parser.add_argument(
             "--threshold", type=float, default=0.0, help="return after costs that counts as success, fraction"
         )
 
@@ -58,8 +65,12 @@ class Command(BaseCommand):
                 query_market(options["market"]),
                 trigger=Trigger.COMMAND,
                 seed=options["seed"],
-                windows=options["windows"] or DEFAULT_WINDOWS,
-                success_threshold=options["threshold"],
+                choices=ScanChoices(
+                    options["windows"] or DEFAULT_WINDOWS,
+                    options["horizons"] or DEFAULT_HORIZONS,
+                    [name for name in options["regimes"].split(",") if name],
+                    options["threshold"],
+                ),
             )
         except TrainingDayError as error:
             self.stderr.write(" ".join(str(error).split()))
@@ -75,9 +86,10 @@ def _print(scan: PatternScan, console: Console) -> None:
     confirmed = [row for row in found if row.state == Pattern.State.CONFIRMED]
     lines = [*confirmed, *(row for row in found if row.state != Pattern.State.CONFIRMED)][:N_LINES]
     if lines:
-        table = Table(title=f"{scan.public_id}, seed {scan.seed}: success after costs, the best {len(lines)}")
+        title = f"{scan.public_id}, seed {scan.seed}: the best {len(lines)}"
+        table = Table(title=title, caption=CAPTION, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for index, column in enumerate(COLUMNS):
-            table.add_column(column, justify="left" if index < 2 else "right", no_wrap=index == 0)
+            table.add_column(column, justify="left" if index < 2 else "right", no_wrap=True)
         for row in lines:
             table.add_row(*_cells(row))
         console.print(table)
@@ -88,17 +100,17 @@ def _print(scan: PatternScan, console: Console) -> None:
 
 def _cells(row: Pattern) -> list[str]:
     train, later = row.discovery, row.confirmation
-    interval = f"{_percent(later.get('success_low'))} to {_percent(later.get('success_high'))}"
+    interval = f"{_percent(later.get('success_low'), 0)}–{_percent(later.get('success_high'), 0)}"
     return [
+        MARKS.get(Pattern.State(row.state), ""),
         row.key,
-        row.state,
         _percent(train.get("success_rate")),
         str(train.get("n_known", 0)),
         _percent(later.get("success_rate")),
-        str(later.get("n_known", 0)),
         interval,
+        str(later.get("n_known", 0)),
         _percent(later.get("base_rate")),
-        _percent(later.get("mean_net_return"), 3),
+        _percent(later.get("mean_net_return"), 2),
         "–" if row.q_value is None else f"{row.q_value:.2g}",
     ]
 

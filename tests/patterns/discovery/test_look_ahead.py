@@ -5,19 +5,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patterns.discovery.features import Features
-from patterns.discovery.pattern import LONG, SHORT, Pattern, RegimeCuts, Shape
+from patterns.discovery.pattern import LONG, REGIMES, SHORT, Pattern, RegimeCuts, Shape
 from patterns.discovery.positions import pattern_positions
 from patterns.discovery.regimes import tercile_cuts
 from tests.markets import gaussian_bars
 from trainingday.bars import Bars
 
 N_BARS = 2600
-CUTS = tercile_cuts(Features(gaussian_bars(N_BARS, 1)).state, slice(0, 1000))
+CUTS = tercile_cuts(Features(gaussian_bars(N_BARS, 1)).state, slice(0, 1000), REGIMES)
 PATTERNS = [
     Pattern(Shape(), 17, None, None, 10, LONG, CUTS),
     Pattern(Shape(), 225, 2, None, 20, SHORT, CUTS),
     Pattern(Shape(), 26, None, 1, 5, LONG, CUTS),
     Pattern(Shape(20, 4, 2), 3, 0, 0, 2, SHORT, RegimeCuts(CUTS.volatility, CUTS.volume)),
+    Pattern(Shape(20, 4, 2), 12, None, None, 3, LONG, CUTS, 2, 1),
 ]
 
 
@@ -28,7 +29,9 @@ def everything_known(bars: Bars) -> list[np.ndarray]:
         features.words(Shape(20, 4, 2)),
         features.state.volatility,
         features.state.volume,
-        *features.regimes(CUTS),
+        features.state.trend,
+        features.state.place,
+        *features.regimes(CUTS, REGIMES),
         *(features.occurrences(pattern) for pattern in PATTERNS),
         pattern_positions(bars, PATTERNS, features=features),
     ]

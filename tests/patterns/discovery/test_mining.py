@@ -1,5 +1,6 @@
 """The miner against brute force, its reasons, and cancelling."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,7 +11,7 @@ from patterns.discovery.features import Features
 from patterns.discovery.mining import mine
 from patterns.discovery.options import MiningOptions, Segments
 from patterns.discovery.outcomes import forward_log_returns
-from patterns.discovery.pattern import Shape
+from patterns.discovery.pattern import REGIMES, Shape
 from patterns.discovery.rates import adjusted_p_values
 from patterns.discovery.regimes import tercile_cuts
 from tests.markets import gaussian_bars
@@ -25,7 +26,8 @@ SMALL = MiningOptions(windows=(20,), n_segments=4, n_letters=2, horizons=(1, 7),
 def brute_force(bars: Bars, segments: list[slice], options: MiningOptions) -> dict[str, float]:
     """Return id without direction -> p of every testable cell, by scipy, cell by cell."""
     features = Features(bars)
-    calm, busy = features.regimes(tercile_cuts(features.state, segments[0]))
+    cuts = tercile_cuts(features.state, segments[0], options.regimes)
+    regimes = features.regimes(cuts, options.regimes)
     inside = np.zeros(len(bars), dtype=bool)
     p_values = {}
     for shape, horizon in product(options.shapes, options.horizons):
@@ -35,32 +37,51 @@ def brute_force(bars: Bars, segments: list[slice], options: MiningOptions) -> di
             outcome[segment] = forward_log_returns(bars[segment], horizon)
         outcome /= features.state.volatility * np.sqrt(horizon)
         usable = inside & np.isfinite(outcome)
-        for word, volatility, volume in product(range(shape.n_words), range(-1, 3), range(-1, 3)):
+        for word, *asked in product(range(shape.n_words), *[range(-1, 3)] * len(options.regimes)):
+            if sum(regime >= 0 for regime in asked) > options.max_conditions:
+                continue
             seen = usable & (features.words(shape) == word)
-            seen &= (calm == volatility) | (volatility < 0)
-            seen &= (busy == volume) | (volume < 0)
+            for known, regime in zip(regimes, asked, strict=True):
+                seen &= (known == regime) | (regime < 0)
             kept = thin_occurrences(np.flatnonzero(seen), horizon)
             if kept.size >= options.min_occurrences:
-                names = f"{'any' if volatility < 0 else f'vol{volatility}'}"
-                names += f"-{'any' if volume < 0 else f'volume{volume}'}"
+                names = named(dict(zip(options.regimes, asked, strict=True)))
                 result = stats.ttest_1samp(outcome[kept], outcome[usable].mean())
                 key = f"w{shape.window}a2-{shape.letters(word)}-{names}-h{horizon}"
                 p_values[key] = float(result.pvalue)
     return p_values
 
 
-def test_every_candidate_equals_brute_force() -> None:
+def named(asked: dict[str, int]) -> str:
+    """Return the regimes as a pattern's id spells them."""
+    parts = [
+        "any" if asked.get(name, -1) < 0 else f"{short}{asked[name]}"
+        for name, short in (("volatility", "vol"), ("volume", "volume"))
+    ]
+    parts += [f"{name}{asked[name]}" for name in ("trend", "place") if asked.get(name, -1) >= 0]
+    return "-".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("options", "n_listed"),
+    [
+        (SMALL, 16 * 16 * 2),
+        (replace(SMALL, regimes=("trend", "place"), max_conditions=1), 16 * 7 * 2),
+        (replace(SMALL, regimes=REGIMES, horizons=(7,)), 16 * (1 + 4 * 3 + 6 * 9)),
+    ],
+)
+def test_every_candidate_equals_brute_force(options: MiningOptions, n_listed: int) -> None:
     bars = planted_words_market(3000, 3, effect=1.0).bars
     bars.gap_before[[700, 2300]] = True
     segments = [slice(0, 1500), slice(1540, 2900)]
-    result = mine(bars, Segments(*segments), SMALL)
-    expected = brute_force(bars, segments, SMALL)
-    assert result.candidates_tested == len(expected) > 100
-    assert result.candidates_listed == 16 * 16 * 2
+    result = mine(bars, Segments(*segments), options)
+    expected = brute_force(bars, segments, options)
+    assert result.candidates_tested == len(expected) > 50
+    assert result.candidates_listed == n_listed
     found = {each.pattern.id.rsplit("-", 1)[0]: each.p_value for each in result.found}
     is_found = benjamini_hochberg(np.array(list(expected.values())), 0.99)
     assert set(found) == {key for key, ok in zip(expected, is_found, strict=True) if ok}
-    assert len(found) > 20
+    assert len(found) > 10
     for key, p_value in found.items():
         assert p_value == pytest.approx(expected[key], rel=1e-9)
 

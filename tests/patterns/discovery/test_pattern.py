@@ -7,13 +7,18 @@ from hypothesis import strategies as st
 from patterns.discovery.pattern import LONG, SHORT, Pattern, RegimeCuts, Shape
 from trainingday.exceptions import InvalidArgument
 
-CUTS = RegimeCuts((0.001, 0.002), (0.8, 1.2))
+CUTS = RegimeCuts((0.001, 0.002), (0.8, 1.2), (-0.5, 0.5), (0.3, 0.7))
 regimes = st.one_of(st.none(), st.integers(0, 2))
 
 
 def test_the_id_names_window_word_regimes_horizon_and_direction() -> None:
     assert Pattern(Shape(), 17, 2, None, 10, LONG, CUTS).id == "w50-00122-vol2-any-h10-long"
     assert Pattern(Shape(), 225, None, 0, 5, SHORT, CUTS).id == "w50-22100-any-volume0-h5-short"
+    assert (
+        Pattern(Shape(), 17, None, 1, 10, LONG, CUTS, 0, 2).id
+        == "w50-00122-any-volume1-trend0-place2-h10-long"
+    )
+    assert Pattern(Shape(), 17, None, None, 10, LONG, CUTS, None, 2).id == "w50-00122-any-any-place2-h10-long"
     assert Pattern(Shape(20, 4, 4), 255, None, None, 1, LONG, CUTS).id == "w20a4-3333-any-any-h1-long"
 
 
@@ -24,11 +29,11 @@ def test_the_id_does_not_depend_on_the_cuts() -> None:
     )
 
 
-@given(st.integers(0, 242), regimes, regimes, st.integers(1, 500), st.sampled_from([LONG, SHORT]))
+@given(st.integers(0, 242), st.tuples(*[regimes] * 4), st.integers(1, 500), st.sampled_from([LONG, SHORT]))
 def test_a_stored_pattern_comes_back_equal(
-    word: int, volatility: int | None, volume: int | None, horizon: int, direction: int
+    word: int, asked: tuple[int | None, ...], horizon: int, direction: int
 ) -> None:
-    pattern = Pattern(Shape(), word, volatility, volume, horizon, direction, CUTS)
+    pattern = Pattern(Shape(), word, *asked[:2], horizon, direction, CUTS, *asked[2:])
     assert Pattern.from_dict(pattern.as_dict()) == pattern
     assert Pattern.from_id(pattern.id, CUTS) == pattern
 
@@ -41,6 +46,14 @@ def test_a_stored_pattern_comes_back_equal(
 def test_a_malformed_id_is_refused(pattern_id: str) -> None:
     with pytest.raises(InvalidArgument):
         Pattern.from_id(pattern_id, CUTS)
+
+
+def test_a_definition_holds_bounds_of_trend_and_place_only_where_there_are_any() -> None:
+    stored = Pattern(Shape(), 17, None, None, 10, LONG, RegimeCuts(None, (0.8, 1.2))).as_dict()
+    assert stored == {
+        "id": "w50-00122-any-any-h10-long",
+        "cuts": {"volatility": None, "volume": [0.8, 1.2]},
+    }
 
 
 def test_a_regime_without_cuts_is_refused() -> None:

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 
 from patterns.discovery.regimes import (
+    MarketState,
     classify,
-    market_state,
+    place_in_range,
     relative_volume,
     tercile_cuts,
+    trailing_trend,
     trailing_volatility,
 )
 from tests.markets import gaussian_bars
@@ -25,6 +27,31 @@ def test_volume_is_the_mean_of_50_bars_over_that_of_500() -> None:
     volume = pd.Series(bars.volume)
     expected = volume.rolling(50).mean() / volume.rolling(500, min_periods=50).mean()
     np.testing.assert_allclose(relative_volume(bars), expected.to_numpy(), rtol=1e-9)
+
+
+def test_trend_is_the_return_of_120_bars_in_units_of_volatility() -> None:
+    bars = gaussian_bars(3000, 1)
+    volatility = trailing_volatility(bars)
+    expected = np.log(pd.Series(bars.close)).diff(120) / (volatility * np.sqrt(120))
+    np.testing.assert_allclose(trailing_trend(bars, volatility), expected.to_numpy(), rtol=1e-9)
+
+
+def test_place_is_where_the_close_lies_in_the_range_of_120_bars() -> None:
+    bars = gaussian_bars(3000, 1)
+    high = pd.Series(bars.high).rolling(120).max()
+    low = pd.Series(bars.low).rolling(120).min()
+    expected = (bars.close - low) / (high - low)
+    np.testing.assert_allclose(place_in_range(bars), expected.to_numpy(), rtol=1e-9)
+
+
+def test_trend_and_place_are_undefined_until_120_bars_follow_a_gap() -> None:
+    bars = gaussian_bars(1000, 1)
+    bars.gap_before[500] = True
+    state = MarketState(bars)
+    assert np.flatnonzero(np.isnan(state.trend[500:])).tolist() == list(range(120))
+    assert np.flatnonzero(np.isnan(state.place[500:])).tolist() == list(range(119))
+    assert np.isnan(MarketState(bars[:100]).trend).all()
+    assert np.isnan(MarketState(bars[:100]).place).all()
 
 
 def test_volatility_is_undefined_across_a_gap_and_where_the_price_stands_still() -> None:
@@ -51,7 +78,7 @@ def test_a_straight_line_has_no_volatility() -> None:
 
 def test_each_regime_holds_a_third_of_train() -> None:
     bars = gaussian_bars(10_000, 3)
-    state = market_state(bars)
+    state = MarketState(bars)
     cuts = tercile_cuts(state, slice(0, 8000))
     for values, bounds in ((state.volatility, cuts.volatility), (state.volume, cuts.volume)):
         regimes = classify(values, bounds)
@@ -66,12 +93,12 @@ def test_cuts_do_not_see_what_follows_train() -> None:
     loud.close[2000:] *= np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.1, 2000)))
     loud.volume[2000:] *= 100
     train = slice(0, 2000)
-    assert tercile_cuts(market_state(bars), train) == tercile_cuts(market_state(loud), train)
+    assert tercile_cuts(MarketState(bars), train) == tercile_cuts(MarketState(loud), train)
 
 
 def test_without_volume_there_are_no_volume_regimes() -> None:
     bars = gaussian_bars(1000, 5)
     bars.volume[:] = 0.0
-    cuts = tercile_cuts(market_state(bars), slice(0, 1000), has_volume=bars.has_volume)
+    cuts = tercile_cuts(MarketState(bars), slice(0, 1000), has_volume=bars.has_volume)
     assert cuts.volume is None
-    assert (classify(market_state(bars).volume, None) == -1).all()
+    assert (classify(MarketState(bars).volume, None) == -1).all()

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from sessions.models import HonestyRun, ModelVersion, TrainingSession, Trial
+from sessions.models import HonestyRun, ModelVersion, SessionReplay, TrainingSession, Trial
 from trainingday.runs.admin import ReadOnlyAdmin
 
 
@@ -30,3 +30,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 @admin.register(HonestyRun)
 class HonestyRunAdmin(ReadOnlyAdmin):
     list_display = ["id", "parts", "seed", "created_at"]
+
+
+@admin.register(SessionReplay)
+class SessionReplayAdmin(ReadOnlyAdmin):
+    list_display = ["id", "original", "state", "result", "created_at"]
+    list_filter = ["state", "result"]

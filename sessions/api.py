@@ -14,19 +14,20 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sessions import real_session
-from sessions.models import ModelVersion, TrainingSession, Trial
+from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
 from sessions.serializers import (
     ModelVersionSerializer,
+    SessionReplaySerializer,
     StartSessionSerializer,
     TrainingSessionDetailSerializer,
     TrainingSessionSerializer,
     TrialSerializer,
 )
-from sessions.services import clone_session, request_session
+from sessions.services import clone_session, request_replay, request_session, resume_session
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.queries import query_market
 from trainingday.rest import idempotency_key
-from trainingday.runs.models import Trigger
+from trainingday.runs.models import Run, Trigger
 
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
@@ -76,6 +77,29 @@ class TrainingSessionViewSet(
             clone_session(self.get_object(), trigger=Trigger.API, user=user), status.HTTP_202_ACCEPTED
         )
 
+    @extend_schema(request=None, responses={202: TrainingSessionSerializer})
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str | None = None) -> Response:
+        """Go on with a failed or cancelled session from its last committed row."""
+        return _accepted(resume_session(self.get_object()), status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses={202: SessionReplaySerializer}, parameters=[IDEMPOTENCY])
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: str | None = None) -> Response:
+        """Run it again from its own seed, bars and configuration, and compare bit for bit; writes no result."""
+        user = request.user if isinstance(request.user, User) else None
+        key = idempotency_key(request)
+        replay = request_replay(self.get_object(), trigger=Trigger.API, user=user, idempotency_key=key)
+        return _accepted(replay, status.HTTP_202_ACCEPTED)
+
+
+class SessionReplayViewSet(viewsets.ReadOnlyModelViewSet[SessionReplay]):
+    queryset = SessionReplay.objects.select_related("market", "original")
+    serializer_class = SessionReplaySerializer
+    filterset_fields = ["original", "state", "result", "market__slug"]
+    ordering_fields = ["created_at"]
+    lookup_value_regex = "[0-9]{1,18}"
+
 
 class TrialViewSet(viewsets.ReadOnlyModelViewSet[Trial]):
     queryset = Trial.objects.all()
@@ -117,10 +141,13 @@ class RealSessionView(APIView):
             )
 
 
-def _accepted(session: TrainingSession, code: int) -> Response:
-    data = TrainingSessionSerializer(session).data
-    return Response(data, status=code, headers={"Location": _address(session)})
+def _accepted(run: TrainingSession | SessionReplay, code: int) -> Response:
+    if isinstance(run, SessionReplay):
+        data = SessionReplaySerializer(run).data
+    else:
+        data = TrainingSessionSerializer(run).data
+    return Response(data, status=code, headers={"Location": _address(run)})
 
 
-def _address(session: TrainingSession) -> str:
-    return f"/api/v1/runs/{session.public_id}/"
+def _address(run: Run) -> str:
+    return f"/api/v1/runs/{run.public_id}/"

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from sessions.inputs import Found
 from sessions.models import TrainingSession
 from sessions.rl.presets import Preset, get_preset
 from sessions.rl.search import TrialTask, save_bundle
@@ -20,7 +21,6 @@ from trainingday.backtest.result import Metrics
 from trainingday.bars import Bars
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.queries import query_bars
-from trainingday.markets.services import current_test_window
 from trainingday.markets.splits import Split, plan_split
 from trainingday.runs.context import RunContext
 from trainingday.typing import FloatArray, JSONDict
@@ -48,6 +48,14 @@ class Day:
     def n_trials(self) -> int:
         return int(self.session.configuration["n_trials"])
 
+    @property
+    def found(self) -> Found:
+        return Found.of(self.session)
+
+    @property
+    def validation_start_us(self) -> int:
+        return int(self.bars.timestamps[self.split.validation.start])
+
     def validation_metrics(self, positions: FloatArray) -> Metrics:
         """Return the metrics of positions over all bars, on the validation segment alone."""
         held_out = self.split.validation
@@ -72,12 +80,11 @@ class Day:
 
 
 @contextmanager
-def open_day(context: RunContext) -> Iterator[Day]:
-    """Return the session's day; opens the market's test window where it has none."""
-    session = cast(TrainingSession, context.run)
+def open_day(context: RunContext, session: TrainingSession) -> Iterator[Day]:
+    """Return the day of a session whose inputs are frozen; `context` is the session's own, or its replay's."""
     settings = session.configuration
     bars = query_bars(session.dataset)
-    window = current_test_window(session.market, session.dataset)
+    window = TestWindow.objects.get(pk=Found.of(session).window)
     split = plan_split(len(bars), bars.timestamps, window)
     with tempfile.TemporaryDirectory(prefix="training-session-") as folder:
         bundle = Path(folder) / "bars.npz"

@@ -147,6 +147,42 @@ class ModelVersion(models.Model):
         return reverse("sessions:model", args=[self.pk])
 
 
+class SessionReplay(Run):
+    """A finished session run again from its own inputs, compared bit for bit: it writes nothing but its result."""
+
+    kind = "replay"
+
+    class Result(models.TextChoices):
+        SAME = "same_bits", "same bits"
+        DIFFERENT = "different_bits", "different bits"
+
+    original = models.ForeignKey(TrainingSession, on_delete=models.CASCADE, related_name="replays")
+    result = models.CharField(max_length=20, choices=Result, blank=True, default="")
+    checked = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Per part that agreed: its name and how many values were compared.",
+    )
+    difference = models.JSONField(
+        null=True, blank=True, help_text="The first: where it is, the original's value, the replay's value."
+    )
+    environment = models.JSONField(default=dict, blank=True, help_text="Versions, threads and CPU.")
+    environment_differences = models.JSONField(
+        default=list, blank=True, help_text="Name, the original's value, the replay's value."
+    )
+
+    class Meta(Run.Meta):
+        db_table = "session_replays"
+
+    def get_absolute_url(self) -> str:
+        return reverse("sessions:replay", args=[self.pk])
+
+    @property
+    def n_values(self) -> int:
+        """Return how many values have been compared and agreed."""
+        return sum(int(part["n_values"]) for part in self.checked)
+
+
 class HonestyRun(models.Model):
     """One run of the honesty benchmark: what the gate and the miner claimed where the truth is known."""
 

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from sessions.models import ModelVersion, TrainingSession, Trial
+from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
 from strategies.ledger import exams_left_of, with_exams_left
 from strategies.models import Champion
 from trainingday.display import is_defined
+from trainingday.exceptions import NotFound
 from trainingday.markets.models import Market
 from trainingday.runs.models import ACTIVE, RunState, TrainingSchedule
 from trainingday.runs.progress import RunLine, RunProgress, query_run_lines, read_progress
@@ -22,6 +23,7 @@ from trainingday.runs.queries import worker_health
 from trainingday.typing import JSONDict
 
 STAGES = ("patterns", "baseline", "tournament", "search", "training", "evidence", "record")
+MAX_REPLAYS = 5
 FAILURES_SHOWN_FOR = timedelta(days=7)
 
 
@@ -61,6 +63,7 @@ class SessionPage:
     live: RunProgress
     trials: Sequence[Trial]
     models: Sequence[ModelVersion]
+    replays: Sequence[SessionReplay]
 
     @cached_property
     def stages(self) -> list[tuple[str, str]]:
@@ -143,12 +146,21 @@ class SessionPage:
 
 
 def session_page(session: TrainingSession) -> SessionPage:
-    """Return a session's page; four queries beside the session's own."""
+    """Return a session's page; five queries beside the session's own."""
     # Events first: a trial that commits in between is on the page and comes again, and is then the same row.
     live = read_progress(session)
     trials = list(Trial.objects.filter(session=session).order_by("index"))
     models = list(query_models().filter(session=session).order_by("number"))
-    return SessionPage(session, live, trials, models)
+    replays = list(SessionReplay.objects.filter(original=session)[:MAX_REPLAYS])
+    return SessionPage(session, live, trials, models, replays)
+
+
+def query_session(pk: int) -> TrainingSession:
+    """Return a session by its number, or raise NotFound."""
+    session = find_session(pk)
+    if session is None:
+        raise NotFound(f"there is no training session {pk}")
+    return session
 
 
 def find_session(pk: int) -> TrainingSession | None:

@@ -2,7 +2,7 @@
 
 from auditlog.registry import auditlog
 
-from sessions.models import ModelVersion, TrainingSession
+from sessions.models import ModelVersion, SessionReplay, TrainingSession
 from sessions.rl.presets import PRESETS
 from sessions.services import start_scheduled_session
 from trainingday.runs.jobs import Job, register_job
@@ -18,6 +18,16 @@ register(
         settle="sessions.services.settle_parts",
     )
 )
+register(
+    RunKind(
+        name=SessionReplay.kind,
+        model="training_sessions.SessionReplay",
+        execute="sessions.replay.execute",
+        supervise="sessions.tasks.supervise_replay",
+        title="replay",
+    )
+)
 register_job(Job(TrainingSession.kind, "training session", start_scheduled_session, presets=tuple(PRESETS)))
 auditlog.register(TrainingSession, include_fields=["state", "is_cancel_requested", "verdict", "generation"])
+auditlog.register(SessionReplay, include_fields=["state", "is_cancel_requested", "result"])
 auditlog.register(ModelVersion, include_fields=["stage", "stage_reason"])

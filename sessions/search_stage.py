@@ -14,6 +14,7 @@ from sessions.rl.search import (
     SearchSpace,
     TrialRecord,
     TrialResult,
+    TrialTask,
     evaluate_trial,
     pruning_thresholds,
     suggest_batch,
@@ -28,10 +29,8 @@ def search(day: Day, executor: TrialExecutor, span: tuple[float, float]) -> list
     A batch is suggested from the committed trials before it alone, so a killed search goes on as an
     undisturbed one would.
     """
-    space = SearchSpace(steps_factor=day.preset.steps_factor)
-    n_batches = -(-day.n_trials // day.preset.batch_size)
-    for batch in range(n_batches):
-        trials = _batch(day, batch, space)
+    for batch in range(n_batches(day)):
+        trials = _batch(day, batch)
         waiting = [trial for trial in trials if trial.state == Trial.State.WAITING]
         if waiting:
             _evaluate(day, executor, waiting, span)
@@ -47,15 +46,17 @@ def best_trials(trials: Sequence[Trial]) -> list[Trial]:
     return sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.index))
 
 
-def _batch(day: Day, batch: int, space: SearchSpace) -> list[Trial]:
-    """Return the rows of a batch, suggesting and committing them where they do not exist yet."""
-    rows = list(Trial.objects.filter(session=day.session, batch=batch))
-    if rows:
-        return rows
+def n_batches(day: Day) -> int:
+    return -(-day.n_trials // day.preset.batch_size)
+
+
+def suggest_trials(day: Day, batch: int) -> list[Trial]:
+    """Return the unsaved rows of a batch, as the session's committed trials before it suggest them."""
     first = batch * day.preset.batch_size
     size = min(day.preset.batch_size, day.n_trials - first)
+    space = SearchSpace(steps_factor=day.preset.steps_factor)
     suggestions = suggest_batch(_records(day, batch), batch, size, day.session.seed, space)
-    rows = [
+    return [
         Trial(
             session=day.session,
             index=first + offset,
@@ -65,14 +66,36 @@ def _batch(day: Day, batch: int, space: SearchSpace) -> list[Trial]:
         )
         for offset, hyperparameters in enumerate(suggestions)
     ]
+
+
+def trial_tasks(day: Day, trials: Sequence[Trial]) -> list[TrialTask]:
+    """Return what evaluating trials of one batch depends on."""
+    thresholds = pruning_thresholds(_records(day, trials[0].batch))
+    return [day.task(trial.hyperparameters, trial.seed, prune_below=thresholds) for trial in trials]
+
+
+def take_result(trial: Trial, result: TrialResult) -> None:
+    """Write how a trial ended onto its row, unsaved."""
+    trial.state = result.state.value
+    trial.score, trial.reason = result.score, result.reason
+    trial.intermediate, trial.seconds = list(result.intermediate), result.seconds
+    trial.n_steps, trial.weights_hash = result.n_steps, result.weights_hash or ""
+    trial.blocks = [list(block) for block in result.blocks]
+
+
+def _batch(day: Day, batch: int) -> list[Trial]:
+    """Return the rows of a batch, suggesting and committing them where they do not exist yet."""
+    rows = list(Trial.objects.filter(session=day.session, batch=batch))
+    if rows:
+        return rows
+    rows = suggest_trials(day, batch)
     with day.context.transaction():
         Trial.objects.bulk_create(rows)
     return rows
 
 
 def _evaluate(day: Day, executor: TrialExecutor, waiting: list[Trial], span: tuple[float, float]) -> None:
-    thresholds = pruning_thresholds(_records(day, waiting[0].batch))
-    tasks = [day.task(trial.hyperparameters, trial.seed, prune_below=thresholds) for trial in waiting]
+    tasks = trial_tasks(day, waiting)
     best = Trial.objects.filter(session=day.session, state=Trial.State.COMPLETE).aggregate(best=Max("score"))[
         "best"
     ]
@@ -103,11 +126,7 @@ def _evaluate(day: Day, executor: TrialExecutor, waiting: list[Trial], span: tup
 def _commit(
     day: Day, trial: Trial, result: TrialResult, n_done: int, best: float | None, progress: float
 ) -> None:
-    trial.state = result.state.value
-    trial.score, trial.reason = result.score, result.reason
-    trial.intermediate, trial.seconds = list(result.intermediate), result.seconds
-    trial.n_steps, trial.weights_hash = result.n_steps, result.weights_hash or ""
-    trial.blocks = [list(block) for block in result.blocks]
+    take_result(trial, result)
     fields = ["state", "score", "reason", "intermediate", "seconds", "n_steps", "weights_hash", "blocks"]
     with day.context.transaction(hyperparams_tested=n_done, progress=progress):
         trial.save(update_fields=fields)

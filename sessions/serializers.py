@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from sessions.models import ModelVersion, TrainingSession, Trial
+from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
 from sessions.rl.presets import PRESETS
 from sessions.services import MAX_SEED, MAX_TRIALS
 from trainingday.rest import RefuseUnknownFields
@@ -52,6 +52,21 @@ class StartSessionSerializer(RefuseUnknownFields, serializers.Serializer[Any]):
     preset = serializers.ChoiceField(choices=sorted(PRESETS), default="standard")
     seed = StrictIntegerField(required=False, min_value=0, max_value=MAX_SEED)
     n_trials = StrictIntegerField(required=False, min_value=1, max_value=MAX_TRIALS)
+
+
+class SessionReplaySerializer(serializers.ModelSerializer[SessionReplay]):
+    """One replay: `result` is "same_bits", "different_bits", or "" until it is known."""
+
+    run = serializers.CharField(source="public_id", read_only=True)
+    market = serializers.CharField(source="market.slug", read_only=True)
+    session = serializers.IntegerField(source="original_id", read_only=True)
+
+    class Meta:
+        model = SessionReplay
+        fields = [
+            "id", "run", "session", "market", "state", "stage", "progress", "result", "difference", "checked",
+            "n_values", "environment", "environment_differences", "reason", "created_at", "started_at", "finished_at",
+        ]  # fmt: skip
 
 
 class TrialSerializer(serializers.ModelSerializer[Trial]):

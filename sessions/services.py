@@ -6,17 +6,19 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from patterns.models import PatternScan
-from sessions.models import TrainingSession
+from sessions.inputs import Found
+from sessions.models import SessionReplay, TrainingSession
 from sessions.rl.presets import get_preset
 from strategies.models import Tournament
-from trainingday.exceptions import InvalidArgument
+from trainingday.exceptions import InvalidArgument, StateConflict
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_bars, query_latest_dataset, query_split
 from trainingday.runs.models import Run, RunState, TrainingSchedule, Trigger
-from trainingday.runs.services import new_seed, request_run
+from trainingday.runs.services import new_seed, nudge, request_run
 
 MAX_TRIALS = 10_000
 MAX_SEED = 2**32 - 1
@@ -77,6 +79,58 @@ def clone_session(session: TrainingSession, *, trigger: Trigger, user: User | No
     """Queue a session with another's preset and trials on the market's newest bars, with a new seed."""
     n_trials = session.configuration.get("n_trials")
     return request_session(session.market, session.preset, trigger=trigger, user=user, n_trials=n_trials)
+
+
+def resume_session(session: TrainingSession) -> TrainingSession:
+    """Queue a failed or cancelled session again; it goes on from its last committed row.
+
+    Raises
+    ------
+    StateConflict
+        If it is active or has succeeded, or another session of its market is active.
+    """
+    stopped = TrainingSession.objects.filter(pk=session.pk, state__in=[RunState.FAILED, RunState.CANCELLED])
+    try:
+        with transaction.atomic():
+            if not stopped.update(
+                state=RunState.QUEUED, is_cancel_requested=False, attempts=0, lease_until=None,
+                finished_at=None, reason="resumed by hand",
+            ):  # fmt: skip
+                raise StateConflict(f"{session.public_id} did not stop early, there is nothing to resume")
+            transaction.on_commit(lambda: nudge(session))
+    except IntegrityError as error:
+        raise StateConflict("another training session of this market is active") from error
+    session.refresh_from_db()
+    return session
+
+
+def request_replay(
+    session: TrainingSession, *, trigger: Trigger, user: User | None = None, idempotency_key: str = ""
+) -> SessionReplay:
+    """Queue a replay of a finished session.
+
+    Raises
+    ------
+    StateConflict
+        If the session has not succeeded, has not recorded its inputs, or a replay of its market is active.
+    """
+    if session.state != RunState.SUCCEEDED:
+        raise StateConflict(
+            f"only a finished session can be replayed, {session.public_id} is {session.state}"
+        )
+    Found.of(session)
+    return request_run(
+        SessionReplay(
+            original=session,
+            market=session.market,
+            seed=session.seed,
+            configuration=session.configuration,
+            time_budget_seconds=session.time_budget_seconds,
+            trigger=trigger,
+            requested_by=user,
+            idempotency_key=idempotency_key,
+        )
+    )
 
 
 def settle_parts() -> int:

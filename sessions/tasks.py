@@ -5,3 +5,7 @@ from trainingday.runs.supervisor import supervise
 
 def supervise_session(pk: int) -> None:
     supervise("session", pk)
+
+
+def supervise_replay(pk: int) -> None:
+    supervise("replay", pk)

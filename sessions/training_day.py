@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import cast
 
 from django.db.models import Max
 
@@ -11,6 +12,7 @@ from patterns.models import PatternScan
 from patterns.scan import run_scan
 from sessions.day import Day, environment, open_day
 from sessions.executor import TrialExecutor, open_executor
+from sessions.inputs import freeze_inputs
 from sessions.model_stage import Baseline, honest_strategy, prepare_baseline, train_candidate
 from sessions.models import ModelVersion, TrainingSession
 from sessions.reporting import build_report
@@ -48,7 +50,9 @@ def execute(context: RunContext) -> str:
     """
     began = time.monotonic()
     cpu_before = _cpu_seconds()
-    with open_day(context) as day, open_executor() as executor:
+    session = cast(TrainingSession, context.run)
+    freeze_inputs(context, session)
+    with open_day(context, session) as day, open_executor() as executor:
         with context.transaction(environment=environment()):
             pass
         scan = _scan(day)

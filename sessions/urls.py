@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from sessions import api, honesty_views, views
+from sessions import action_views, api, honesty_views, views
 
 app_name = "sessions"
 urlpatterns = [
@@ -11,6 +11,10 @@ urlpatterns = [
     path("sessions/<int:pk>/", views.detail, name="detail"),
     path("sessions/<int:pk>/report/", views.report, name="report"),
     path("sessions/<int:pk>/report.json", views.report_json, name="report-json"),
+    path("sessions/<int:pk>/clone/", action_views.clone, name="clone"),
+    path("sessions/<int:pk>/resume/", action_views.resume, name="resume"),
+    path("sessions/<int:pk>/replay/", action_views.replay, name="start-replay"),
+    path("replays/<int:pk>/", views.replay, name="replay"),
     path("models/", views.model_list, name="models"),
     path("models/<int:pk>/", views.model_detail, name="model"),
     path("honesty/", honesty_views.honesty, name="honesty"),

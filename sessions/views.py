@@ -12,12 +12,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from sessions import charts, queries
 from sessions.forms import StartSessionForm
 from sessions.lists import MODELS, SESSIONS
-from sessions.models import TrainingSession
+from sessions.models import SessionReplay, TrainingSession
 from sessions.services import request_session
 from trainingday.exceptions import TrainingDayError
 from trainingday.pages import asks_for, signed_in_user, status_of
 from trainingday.permissions import may_operate
 from trainingday.runs.models import Trigger
+from trainingday.runs.progress import read_progress
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -57,6 +58,19 @@ def start(request: HttpRequest) -> HttpResponse:
 
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "sessions/detail.html", _session_context(pk))
+
+
+def replay(request: HttpRequest, pk: int) -> HttpResponse:
+    rows = SessionReplay.objects.select_related("market", "original", "requested_by")
+    run = get_object_or_404(rows, pk=pk)
+    live = read_progress(run)
+    context = {
+        "replay": run,
+        "run": run,
+        "live": live,
+        "curve_chart": charts.curve_chart(live.payloads("curve")),
+    }
+    return render(request, "sessions/replay.html", context)
 
 
 def report(request: HttpRequest, pk: int) -> HttpResponse:

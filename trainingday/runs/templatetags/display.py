@@ -20,9 +20,9 @@ register.filter("day_of", display.day_of)
 
 WHY_UNDEFINED = "Undefined: not measured, or too little data to define it"
 STATE_TONES = {
-    "succeeded": "good", "complete": "good", "confirmed": "good", "champion": "good", "passed": "good",
+    "succeeded": "good", "complete": "good", "confirmed": "good", "same_bits": "good", "champion": "good", "passed": "good",
     "started": "good", "running": "live", "queued": "wait", "waiting": "wait", "candidate": "wait",
-    "failed": "bad", "pruned": "dim", "cancelled": "dim", "retired": "dim", "rejected": "dim",
+    "failed": "bad", "different_bits": "bad", "pruned": "dim", "cancelled": "dim", "retired": "dim", "rejected": "dim",
     "no_challenger": "dim", "baseline": "dim", "not_proven": "warn", "cannot_tell": "warn", "no_exam_left": "warn",
     "skipped:overlap": "warn",
 }  # fmt: skip
@@ -30,8 +30,11 @@ RUN_PAGES = {
     "session": "sessions:detail",
     "tournament": "strategies:tournament",
     "scan": "patterns:scan",
+    "replay": "sessions:replay",
 }
 WORDS = {
+    "same_bits": "same bits",
+    "different_bits": "different bits",
     "not_proven": "not proven",
     "cannot_tell": "cannot tell",
     "no_exam_left": "no exam left",

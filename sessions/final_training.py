@@ -1,0 +1,177 @@
+"""Final trainings of a session as plain results: nothing here writes a model, so that a replay may repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sessions.day import Day
+from sessions.executor import TrialExecutor
+from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member, with_steps
+from sessions.rl.errors import TrainingDiverged
+from sessions.rl.hyperparameters import default_hyperparameters
+from sessions.rl.monitor import rank_value
+from sessions.rl.search import trial_seed
+from trainingday.policy.ensemble import PolicyEnsemble
+from trainingday.policy.network import PolicyNetwork
+from trainingday.stats.criteria import MIN_SEEDS
+from trainingday.typing import JSONDict
+
+BASELINE_ALGORITHM = "ppo"
+# Seeds of final trainings come after those that any search may use.
+FIRST_FINAL_INDEX = 1_000_000
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The best seeds of one set of hyperparameters, fitted twice.
+
+    Attributes
+    ----------
+    hyperparameters : dict
+    members : tuple of Member
+        Fitted on train alone, best on validation first; the only ones that validation may score.
+    refits : tuple of PolicyNetwork
+        The same seeds for the same steps on all bars before the test gap: what is examined and deployed.
+    default_scores : tuple of float or None
+        Validation Sharpe ratios of the algorithm's default settings, trained with the same seeds.
+    """
+
+    hyperparameters: JSONDict
+    members: tuple[Member, ...]
+    refits: tuple[PolicyNetwork, ...]
+    default_scores: tuple[float | None, ...] = ()
+
+    @property
+    def selection(self) -> PolicyEnsemble:
+        return PolicyEnsemble(tuple(member.network for member in self.members if member.network))
+
+    @property
+    def deployed(self) -> PolicyEnsemble:
+        return PolicyEnsemble(self.refits)
+
+
+def weights_hash(policy: PolicyEnsemble) -> str:
+    """Return the sha256 over the members' weights."""
+    return hashlib.sha256("".join(net.weights_hash() for net in policy.members).encode()).hexdigest()
+
+
+def fit_baseline(day: Day, executor: TrialExecutor, span: Span) -> Fit:
+    """Return one seed of the default settings, fitted on train alone; raises TrainingDiverged."""
+    hyperparameters = default_hyperparameters(BASELINE_ALGORITHM).as_dict()
+    seed = trial_seed(day.session.seed, FIRST_FINAL_INDEX - 1)
+    with tempfile.TemporaryDirectory(prefix="members-") as folder:
+        task = MemberTask(day.task(hyperparameters, seed), str(Path(folder, "baseline")))
+        ((_, member),) = _train_all(day, executor, fit_member, [task], span, "baseline on train")
+    if member.network is None:
+        raise TrainingDiverged(f"the baseline diverged: {member.reason}")
+    return Fit(hyperparameters, (member,), (member.network,))
+
+
+def fit_candidate(day: Day, executor: TrialExecutor, hyperparameters: JSONDict, span: Span) -> Fit:
+    """Return several seeds of the best trial's settings, the best of them kept and refitted.
+
+    Raises
+    ------
+    TrainingDiverged
+        If no seed could be trained, or one that was kept could not be refitted.
+    """
+    preset = day.preset
+    n_steps = round(hyperparameters["n_steps"] * preset.final_steps_factor / preset.steps_factor)
+    seeds = [trial_seed(day.session.seed, FIRST_FINAL_INDEX + index) for index in range(preset.n_final_seeds)]
+    fit_span, refit_span = _halves(span)
+    with tempfile.TemporaryDirectory(prefix="members-") as folder:
+        tasks = [
+            MemberTask(day.task(hyperparameters, seed, n_steps=n_steps), str(Path(folder, f"fit-{seed}")))
+            for seed in seeds
+        ]
+        defaults = _default_tasks(day, hyperparameters["algorithm"], seeds, folder)
+        fitted = _train_all(day, executor, fit_member, [*tasks, *defaults], fit_span, "fit on train")
+        kept = _best(fitted[: len(tasks)], preset.ensemble_size)
+        refits = _refit(day, executor, kept, refit_span)
+    return Fit(
+        hyperparameters,
+        tuple(member for _, member in kept),
+        refits,
+        tuple(member.score for _, member in fitted[len(tasks) :]),
+    )
+
+
+def _best(fitted: Sequence[tuple[MemberTask, Member]], size: int) -> list[tuple[MemberTask, Member]]:
+    ranked = sorted(fitted, key=lambda pair: -rank_value(pair[1].score))
+    kept = [pair for pair in ranked if pair[1].network][:size]
+    if not kept:
+        raise TrainingDiverged(f"every final training diverged; the last: {fitted[-1][1].reason}")
+    return kept
+
+
+def _refit(
+    day: Day, executor: TrialExecutor, kept: Sequence[tuple[MemberTask, Member]], span: Span
+) -> tuple[PolicyNetwork, ...]:
+    tasks = [with_steps(task, member.best_step, f"{task.progress_file}-refit") for task, member in kept]
+    refitted = _train_all(day, executor, refit_member, tasks, span, "refit on train + validation")
+    networks = tuple(member.network for _, member in refitted if member.network)
+    if len(networks) < len(kept):
+        raise TrainingDiverged(next(member.reason for _, member in refitted if not member.network))
+    return networks
+
+
+def _default_tasks(day: Day, algorithm: str, seeds: Sequence[int], folder: str) -> list[MemberTask]:
+    """Return trainings of the algorithm's default settings with the same seeds: what the search is worth.
+
+    With fewer than 5 seeds nothing can be said about that, and none is trained.
+    """
+    if len(seeds) < MIN_SEEDS:
+        return []
+    plain = default_hyperparameters(algorithm)
+    n_steps = round(plain.n_steps * day.preset.final_steps_factor)
+    return [
+        MemberTask(day.task(plain.as_dict(), seed, n_steps=n_steps), str(Path(folder, f"default-{seed}")))
+        for seed in seeds
+    ]
+
+
+def _train_all(
+    day: Day,
+    executor: TrialExecutor,
+    function: Callable[[MemberTask], Member],
+    tasks: Sequence[MemberTask],
+    span: Span,
+    what: str,
+) -> list[tuple[MemberTask, Member]]:
+    """Return (task, member) in order, telling live pages about each checkpoint."""
+    members: dict[int, Member] = {}
+    told: dict[str, int] = {}
+
+    def on_done(position: int, member: Member) -> None:
+        members[position] = member
+
+    def on_wait() -> None:
+        reports = [report for task in tasks if (report := read_progress(task))]
+        share = sum(report["step"] / report["n_steps"] for report in reports) / len(tasks)
+        progress = span[0] + (span[1] - span[0]) * min(share, 1.0)
+        for task in tasks if function is fit_member else ():  # a refit has no validation to show
+            _tell_curve(day, task, told, what)
+        rate = sum(report["steps_per_second"] for report in reports if report["step"] < report["n_steps"])
+        detail = f"{what}: {len(members)} of {len(tasks)} seeds done"
+        day.context.tick(progress, {"detail": f"{detail}, {rate:,.0f} steps/s" if rate else detail})
+
+    executor.run(function, tasks, on_done=on_done, on_wait=on_wait)
+    on_wait()
+    return [(task, members[position]) for position, task in enumerate(tasks)]
+
+
+def _tell_curve(day: Day, task: MemberTask, told: dict[str, int], what: str) -> None:
+    report = read_progress(task)
+    if report and told.get(task.progress_file) != report["step"]:
+        told[task.progress_file] = report["step"]
+        day.context.emit("curve", {"seed": task.task.seed, "part": what, **report})
+
+
+def _halves(span: Span) -> tuple[Span, Span]:
+    middle = (span[0] + span[1]) / 2
+    return (span[0], middle), (middle, span[1])

@@ -35,9 +35,17 @@ class Evaluation:
     diagnostics: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
+def finite(value: float) -> float | None:
+    """Return a number as a float, None where it is not finite."""
+    return float(value) if np.isfinite(value) else None
+
+
 FamilyT = TypeVar("FamilyT", bound=BreedingFamily)
 Score = Callable[[FamilyT, FloatArray], Evaluation]
 OnGeneration = Callable[[GenerationStats, tuple[Individual, ...]], None]
+Breeder = Callable[
+    [Sequence[BreedingFamily], Sequence[Individual], int, EvolutionOptions], tuple[Individual, ...]
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +90,7 @@ def evolve(
     champions: Sequence[PastChampion] = (),
     committed: Sequence[Individual] = (),
     on_generation: OnGeneration | None = None,
+    breed: Breeder = next_generation,
 ) -> Evolution:
     """Return what a population became over the generations.
 
@@ -101,6 +110,8 @@ def evolve(
     on_generation : callable, optional
         Called after each generation that had something to score, with its figures and its scored
         individuals; may raise to stop the run.
+    breed : callable
+        Makes a generation from the scored one before it; pure.
 
     Returns
     -------
@@ -135,7 +146,7 @@ def evolve(
         if stats.diversity is not None and stats.diversity < options.min_diversity:
             stopped_early = f"diversity {stats.diversity:.3g} fell below {options.min_diversity:g}"
             break
-        population = next_generation(families, population, stats.generation + 1, options)
+        population = breed(families, population, stats.generation + 1, options)
         if all(one.operator is Operator.ELITE for one in population):
             stopped_early = "no family has a free parameter"
             break

@@ -119,6 +119,11 @@ class GeneSpace:
         width = np.where(self.is_free, high - low, 1.0)
         return np.where(self.is_free, (self.to_scale(values) - low) / width, 0.0)
 
+    def from_unit(self, unit: FloatArray) -> FloatArray:
+        """Return the values, shape (..., n_genes), of fractions 0..1 of the range; undoes `to_unit`."""
+        low, high = self.to_scale(self.low), self.to_scale(self.high)
+        return self.from_scale(low + unit * (high - low))
+
     def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Return a Latin hypercube of vectors, uniform in each gene's scale.
 

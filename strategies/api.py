@@ -62,6 +62,8 @@ class TournamentViewSet(
         fields = StartTournamentSerializer(data=request.data)
         fields.is_valid(raise_exception=True)
         given = dict(fields.validated_data)
+        if "seed_from" in given:
+            given["seed_from"] = queries.query_past_tournament(given["seed_from"])
         key, user = idempotency_key(request), _user(request)
         known = bool(key) and Tournament.objects.filter(requested_by=user, idempotency_key=key).exists()
         tournament = services.request_tournament(

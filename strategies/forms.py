@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django import forms
 
-from strategies.plans import MAX_GENERATIONS, POPULATION_RANGE
+from strategies.models import Tournament
+from strategies.plans import GENETIC, MAX_GENERATIONS, POPULATION_RANGE, SEARCHES
 from strategies.services import MAX_SEED, REASON_LENGTH
 from trainingday.markets.models import Market
+from trainingday.runs.models import RunState
 
 
 class StartTournamentForm(forms.Form):
@@ -21,6 +23,15 @@ class StartTournamentForm(forms.Form):
     population_size = forms.IntegerField(
         initial=40, min_value=POPULATION_RANGE[0], max_value=POPULATION_RANGE[1],
         help_text="Entrants in each generation.",
+    )  # fmt: skip
+    search = forms.TypedChoiceField(
+        choices=list(SEARCHES.items()), initial=GENETIC, required=False, empty_value=GENETIC,
+        help_text="NSGA-II looks for a front: entrants that nobody beats in all three. One of it sits the exam.",
+    )  # fmt: skip
+    seed_from = forms.ModelChoiceField(
+        Tournament.objects.filter(state=RunState.SUCCEEDED, is_part=False).order_by("-pk"), required=False,
+        label="Seed from a past population", empty_label="No: defaults, past champions and random ones",
+        help_text="Of the same market: its fittest entrants take up to half of the first generation.",
     )  # fmt: skip
     seed = forms.IntegerField(
         required=False, min_value=0, max_value=MAX_SEED, help_text="Leave empty for a random one."

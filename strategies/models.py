@@ -14,7 +14,8 @@ from trainingday.runs.models import Run
 class Strategy(models.Model):
     """Anything that turns bars into positions: a family with parameters, or a trained model.
 
-    `parameters` of a model are {} and `artifact` names its file; of everything else `artifact` is "".
+    `artifact` names the file of a model or of an ensemble's members, or a frozen pattern set; of everything
+    else it is "". A model's and a pattern set's `parameters` are {}.
     """
 
     market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="strategies")
@@ -39,10 +40,8 @@ class Strategy(models.Model):
     @property
     def label(self) -> str:
         """Return the family with its parameters, short enough for a table."""
-        if self.artifact:
-            return f"{self.family} {self.artifact[:10]}"
-        values = " ".join(f"{name}={value:.4g}" for name, value in self.parameters.items())
-        return f"{self.family} {values}".strip()
+        values = [f"{name}={value:.4g}" for name, value in self.parameters.items()]
+        return " ".join([self.family, *values, *([self.artifact[:10]] if self.artifact else [])])
 
 
 class Tournament(Run):
@@ -85,6 +84,8 @@ class StrategyPerformance(models.Model):
         MUTATION = "mutation", "mutation"
         ELITE = "elite", "kept"
         IMMIGRANT = "immigrant", "immigrant"
+        PAST = "past", "from a past population"
+        ENSEMBLE = "ensemble", "ensemble of entrants"
 
     tournament = models.ForeignKey(Tournament, on_delete=models.CASCADE, related_name="performances")
     strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="performances")

@@ -6,9 +6,14 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Max
+
+from strategies.ensemble_entrants import SHAPES
+from strategies.ensembles import ENSEMBLE, load_members
 from strategies.genetic.fitness import FitnessOptions
 from strategies.genetic.founders import PastChampion
 from strategies.genetic.genes import BreedingFamily
+from strategies.genetic.population import Operator
 from strategies.library.registry import families, get_family
 from strategies.models import Champion, Strategy, Tournament
 from strategies.positions import CONTROLS, MODEL_FAMILY
@@ -26,6 +31,8 @@ SESSION_POPULATION = 4
 SESSION_FITNESS = FitnessOptions(n_folds=1, spread_penalty=0.0, min_trades=1)
 MAX_PAST_CHAMPIONS = 20
 MAX_MODELS_READ = 20
+GENETIC, NSGA2 = "genetic", "nsga2"
+SEARCHES = {GENETIC: "Genetic algorithm: fitness alone", NSGA2: "NSGA-II: fitness, drawdown and turnover"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,10 @@ class Plan:
     n_generations : int
         Bred after the founders.
     fitness : FitnessOptions
+    search : str
+        One of SEARCHES.
+    ensembles : tuple of (int, float)
+        Members and agreement of the ensembles that take part.
     """
 
     families: tuple[BreedingFamily, ...]
@@ -48,6 +59,8 @@ class Plan:
     population_size: int
     n_generations: int
     fitness: FitnessOptions
+    search: str
+    ensembles: tuple[tuple[int, float], ...]
 
 
 def check_size(n_generations: int, population_size: int) -> None:
@@ -60,23 +73,72 @@ def check_size(n_generations: int, population_size: int) -> None:
             raise InvalidArgument(f"{name} should be a whole number {low}..{high}, is {value!r}")
 
 
-def standalone_configuration(market: Market, population_size: int, validation_start_us: int) -> JSONDict:
+def standalone_configuration(
+    market: Market,
+    population_size: int,
+    validation_start_us: int,
+    *,
+    search: str = GENETIC,
+    seed_from: Tournament | None = None,
+) -> JSONDict:
     """Return the configuration of a tournament over every family that can win, the model included.
 
-    A population too small for a default of each family takes the first ones.
+    A population too small for a default of each family takes the first ones. Founders from a past
+    population leave half of the places to defaults, champions and random ones.
+
+    Raises
+    ------
+    InvalidArgument
+        If the search is unknown, or the past tournament is of another market or has nobody to found this one.
     """
+    if search not in SEARCHES:
+        raise InvalidArgument(f"search should be one of {', '.join(SEARCHES)}, is {search!r}")
     artifact = honest_model(market, validation_start_us)
     bred = [name for name in families() if name not in CONTROLS]
     names = [*bred[:3], *([MODEL_FAMILY] if artifact else []), *bred[3:]][:population_size]
-    champions = Champion.objects.filter(market=market, strategy__family__in=names)
-    past = champions.exclude(strategy__family=MODEL_FAMILY).order_by("-pk").values_list("strategy", flat=True)
-    founders = list(dict.fromkeys(past))[:MAX_PAST_CHAMPIONS]
-    return {
+    configuration = {
         "population_size": population_size,
         "families": names,
         "artifact": artifact if MODEL_FAMILY in names else "",
-        "founders": founders,
+        "founders": _champion_founders(market, names),
+        "search": search,
+        "ensembles": [] if search == NSGA2 else [list(shape) for shape in SHAPES],
     }
+    if seed_from is not None:
+        configuration["seeded_from"] = seed_from.pk
+        configuration["past"] = _past_population(market, seed_from, names, max(1, population_size // 2))
+    return configuration
+
+
+def _champion_founders(market: Market, names: Sequence[str]) -> list[int]:
+    """Return past champions, the newest first; an ensemble is there by its members."""
+    wanted = [name for name in names if name != MODEL_FAMILY]
+    reigns = Champion.objects.filter(market=market, strategy__family__in=[*wanted, ENSEMBLE.name])
+    found: list[int] = []
+    for champion in reigns.select_related("strategy").order_by("-pk")[:MAX_PAST_CHAMPIONS]:
+        if champion.strategy.family == ENSEMBLE.name:
+            prints = [member.fingerprint for member in load_members(champion.strategy.artifact)]
+            members = Strategy.objects.filter(market=market, fingerprint__in=prints, family__in=wanted)
+            found += members.order_by("pk").values_list("pk", flat=True)
+        else:
+            found.append(champion.strategy_id)
+    return list(dict.fromkeys(found))[:MAX_PAST_CHAMPIONS]
+
+
+def _past_population(market: Market, past: Tournament, names: Sequence[str], n: int) -> list[int]:
+    """Return the n fittest different strategies of a past tournament, of families that are bred here."""
+    if past.market_id != market.pk:
+        raise InvalidArgument(f"seed_from should be a tournament of {market.slug}, is of {past.market.slug}")
+    rows = past.performances.filter(
+        strategy__family__in=[name for name in names if name != MODEL_FAMILY], fitness__isnull=False
+    )
+    best = (
+        rows.order_by().values("strategy_id").annotate(best=Max("fitness")).order_by("-best", "strategy_id")
+    )
+    found = [row["strategy_id"] for row in best[:n]]
+    if not found:
+        raise InvalidArgument(f"seed_from should have entrants with a fitness, {past.public_id} has none")
+    return found
 
 
 def session_configuration(artifact: str) -> JSONDict:
@@ -97,10 +159,15 @@ def plan_of(tournament: Tournament) -> Plan:
     is_whole = configuration.get("ranking") == "whole_validation"
     return Plan(
         families=tuple(_entrant(name, configuration["artifact"]) for name in configuration["families"]),
-        champions=tuple(_past_champions(configuration["founders"])),
+        champions=(
+            *_founders(configuration["founders"], Operator.CHAMPION),
+            *_founders(configuration.get("past", []), Operator.PAST),
+        ),
         population_size=configuration["population_size"],
         n_generations=tournament.n_generations,
         fitness=SESSION_FITNESS if is_whole else FitnessOptions(),
+        search=configuration.get("search", GENETIC),
+        ensembles=tuple((int(size), float(share)) for size, share in configuration.get("ensembles", [])),
     )
 
 
@@ -122,6 +189,6 @@ def _entrant(name: str, artifact: str) -> BreedingFamily:
     return ModelEntrant(artifact) if name == MODEL_FAMILY else get_family(name)
 
 
-def _past_champions(founders: Sequence[int]) -> list[PastChampion]:
-    rows = Strategy.objects.in_bulk(founders)
-    return [PastChampion(rows[pk].family, rows[pk].parameters, f"strategy {pk}") for pk in founders]
+def _founders(pks: Sequence[int], operator: Operator) -> list[PastChampion]:
+    rows = Strategy.objects.in_bulk(pks)
+    return [PastChampion(rows[pk].family, rows[pk].parameters, f"strategy {pk}", operator) for pk in pks]

@@ -1,4 +1,4 @@
-"""Target positions of any strategy: a family of the library, a trained model, or a frozen pattern set."""
+"""Target positions of any strategy: a family, a trained model, a frozen pattern set, an ensemble of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from patterns.services import freeze_confirmed_set, load_set, positions_of_set
+from strategies.ensembles import ENSEMBLE, Member, ensemble_positions, freeze_members
 from strategies.library.registry import get_family
 from strategies.models import Strategy
 from strategies.store import cached_policy
@@ -19,6 +20,7 @@ MODEL_FAMILY = "ml_model"
 PATTERN_FAMILY = "pattern"
 RANDOM_CONTROL = "random"
 CONTROLS = ("buy_and_hold", "flat", RANDOM_CONTROL)
+WITH_ARTIFACT = (MODEL_FAMILY, PATTERN_FAMILY, ENSEMBLE.name)
 ANY_LENGTH = 2**31  # a strategy is stored for every length of history
 
 
@@ -32,15 +34,22 @@ def positions_of(strategy: Strategy, bars: Bars) -> FloatArray:
     NotEnoughBars
         If a window of the strategy is not shorter than the bars.
     ArtifactRejected
-        If the model's file is not as it was signed, or the pattern set not as it was frozen.
+        If the file of a model or of an ensemble is not as it was signed, or the pattern set not as it was
+        frozen.
     """
-    if strategy.family == MODEL_FAMILY:
-        return model_positions(strategy.artifact, bars)
-    if strategy.family == PATTERN_FAMILY:
-        return positions_of_set(load_set(strategy.artifact), bars)
-    if strategy.family == RANDOM_CONTROL:
+    return _positions(strategy.family, strategy.parameters, strategy.artifact, bars)
+
+
+def _positions(family: str, parameters: Mapping[str, float], artifact: str, bars: Bars) -> FloatArray:
+    if family == MODEL_FAMILY:
+        return model_positions(artifact, bars)
+    if family == PATTERN_FAMILY:
+        return positions_of_set(load_set(artifact), bars)
+    if family == ENSEMBLE.name:
+        return ensemble_positions(artifact, parameters, bars, _positions)
+    if family == RANDOM_CONTROL:
         raise InvalidArgument("a random control has positions only beside the winner that it was drawn from")
-    return get_family(strategy.family).positions(bars, strategy.parameters)
+    return get_family(family).positions(bars, parameters)
 
 
 def model_positions(artifact: str, bars: Bars) -> FloatArray:
@@ -61,6 +70,20 @@ def pattern_strategy(market: Market) -> Strategy:
     """
     _, sha256 = freeze_confirmed_set(market)
     return get_or_create_strategy(market, PATTERN_FAMILY, {}, sha256)
+
+
+def ensemble_strategy(market: Market, members: Sequence[Strategy], agreement: float = 0.0) -> Strategy:
+    """Return the strategy that holds the mean position of these members; they are frozen in its file.
+
+    Raises
+    ------
+    InvalidArgument
+        If there are not 2 to 25 members, one is an ensemble itself, or agreement is not 0..1.
+    """
+    parameters = {"n_members": float(len(members)), "agreement": agreement}
+    values = ENSEMBLE.validate(parameters, ANY_LENGTH)
+    artifact = freeze_members([Member.of(member) for member in members])
+    return get_or_create_strategy(market, ENSEMBLE.name, values, artifact)
 
 
 def fingerprint(family: str, parameters: Mapping[str, float], artifact: str = "") -> str:
@@ -119,12 +142,12 @@ def _by_fingerprint(market: Market, names: set[str]) -> dict[str, Strategy]:
 
 
 def _checked(family: str, parameters: Mapping[str, float], artifact: str) -> dict[str, float]:
-    if family in (MODEL_FAMILY, PATTERN_FAMILY):
-        if parameters or not artifact:
-            raise InvalidArgument(f"{family} should have an artefact and no parameters, has not")
-        return {}
-    if artifact:
+    if bool(artifact) != (family in WITH_ARTIFACT):
         raise InvalidArgument(
-            f"only {MODEL_FAMILY} and {PATTERN_FAMILY} have an artefact, {family} should have none"
+            f"{family} should have {'an' if not artifact else 'no'} artefact: {', '.join(WITH_ARTIFACT)} have"
         )
+    if family in (MODEL_FAMILY, PATTERN_FAMILY):
+        if parameters:
+            raise InvalidArgument(f"{family} should have no parameters, has {sorted(parameters)}")
+        return {}
     return get_family(family).validate(parameters, ANY_LENGTH)

@@ -11,6 +11,7 @@ from django.db.models import F, Max, Min, QuerySet
 
 from strategies.models import Champion, Look, StrategyPerformance, Tournament, ValidationRecord
 from strategies.positions import CONTROLS
+from trainingday.exceptions import NotFound
 from trainingday.markets.models import Market, TestWindow
 from trainingday.markets.queries import query_bars, query_latest_dataset
 from trainingday.markets.services import bars_for_next_window
@@ -180,6 +181,14 @@ def _standing(place: int | None, line: dict[str, Any], row: StrategyPerformance)
 
 def query_tournaments() -> QuerySet[Tournament]:
     return Tournament.objects.select_related("market", "dataset", "winner__market", "requested_by")
+
+
+def query_past_tournament(pk: int) -> Tournament:
+    """Return a tournament that may found another, or raise NotFound."""
+    tournament = query_tournaments().filter(pk=pk).first()
+    if tournament is None:
+        raise NotFound(f"seed_from should be a tournament, there is none of number {pk}")
+    return tournament
 
 
 def query_performances() -> QuerySet[StrategyPerformance]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from strategies.genetic.evolve import Evaluation
+from strategies.controls import Controls
+from strategies.ensemble_entrants import EnsembleEntrant
+from strategies.genetic.evolve import Evaluation, finite
 from strategies.genetic.genes import BreedingFamily
 from strategies.genetic.population import Individual, Operator, fitness_array
 from strategies.genetic.selection import rank
@@ -15,6 +15,8 @@ from strategies.positions import MODEL_FAMILY, get_or_create_strategies
 from strategies.scoring import FIGURES
 from trainingday.exceptions import InvalidArgument
 
+Kind = StrategyPerformance.Operator
+CONCLUDING = (Kind.CONTROL, Kind.ENSEMBLE)  # written when all generations have been scored
 Parents = StrategyPerformance.parents.through
 STORED = (*FIGURES, "sharpe_double_costs")
 BATCH = 500
@@ -27,16 +29,7 @@ def store_generation(
     artifact: str,
 ) -> None:
     """Write one scored generation with its links to the generation before, ranked within itself."""
-    names = {family.name: [gene.name for gene in family.parameters] for family in families}
-    wanted = [
-        (
-            one.family,
-            dict(zip(names[one.family], one.parameters, strict=True)),
-            artifact if one.family == MODEL_FAMILY else "",
-        )
-        for one in population
-    ]
-    strategies = get_or_create_strategies(tournament.market, wanted)
+    strategies = strategies_of(tournament, population, families, artifact)
     places = rank(fitness_array(population)).tolist()
     rows = StrategyPerformance.objects.bulk_create(
         [
@@ -60,6 +53,25 @@ def store_generation(
     _link(tournament, rows, population)
 
 
+def strategies_of(
+    tournament: Tournament,
+    individuals: Sequence[Individual],
+    families: Sequence[BreedingFamily],
+    artifact: str,
+) -> list[Strategy]:
+    """Return the strategy of each individual, stored if it is new."""
+    names = {family.name: [gene.name for gene in family.parameters] for family in families}
+    wanted = [
+        (
+            one.family,
+            dict(zip(names[one.family], one.parameters, strict=True)),
+            artifact if one.family == MODEL_FAMILY else "",
+        )
+        for one in individuals
+    ]
+    return get_or_create_strategies(tournament.market, wanted)
+
+
 def _link(
     tournament: Tournament, rows: Sequence[StrategyPerformance], population: Sequence[Individual]
 ) -> None:
@@ -76,11 +88,32 @@ def _link(
     Parents._default_manager.bulk_create(links, batch_size=BATCH)
 
 
-def store_control(
-    tournament: Tournament, strategy: Strategy, uid: str, generation: int, evaluation: Evaluation
+def store_conclusion(
+    tournament: Tournament, controls: Controls, ensembles: Sequence[EnsembleEntrant], last: int
+) -> None:
+    """Write the rows of controls and ensembles anew; ensembles stand one generation after the `last`.
+
+    None of them has a rank within a generation.
+    """
+    StrategyPerformance.objects.filter(tournament=tournament, operator__in=CONCLUDING).delete()
+    wanted = [(family, parameters, "") for _, family, parameters, _, _ in controls.entries(last)]
+    strategies = get_or_create_strategies(tournament.market, wanted)
+    for strategy, (uid, _, _, generation, evaluation) in zip(strategies, controls.entries(last), strict=True):
+        _store_single(tournament, strategy, uid, generation, evaluation, Kind.CONTROL)
+    for one in ensembles:
+        row = _store_single(tournament, one.strategy, one.uid, last + 1, one.evaluation, Kind.ENSEMBLE)
+        row.parents.set(StrategyPerformance.objects.filter(tournament=tournament, uid__in=one.members))
+
+
+def _store_single(
+    tournament: Tournament,
+    strategy: Strategy,
+    uid: str,
+    generation: int,
+    evaluation: Evaluation,
+    operator: Kind,
 ) -> StrategyPerformance:
-    """Write a control's row; it has no rank among the entrants that can win."""
-    values = {name: _or_none(evaluation.diagnostics[name][0]) for name in STORED}
+    values = {name: finite(evaluation.diagnostics[name][0]) for name in STORED}
     n_trades = int(values.pop("n_trades") or 0)
     return StrategyPerformance.objects.create(
         tournament=tournament,
@@ -88,8 +121,8 @@ def store_control(
         uid=uid,
         strategy_name=strategy.family,
         generation=generation,
-        operator=StrategyPerformance.Operator.CONTROL,
-        fitness=_or_none(evaluation.fitness[0]),
+        operator=operator,
+        fitness=finite(evaluation.fitness[0]),
         n_trades=n_trades,
         **values,
     )
@@ -100,7 +133,7 @@ def load_individuals(tournament: Tournament, families: Sequence[BreedingFamily])
     names = {family.name: [gene.name for gene in family.parameters] for family in families}
     rows = (
         StrategyPerformance.objects.filter(tournament=tournament)
-        .exclude(operator=StrategyPerformance.Operator.CONTROL)
+        .exclude(operator__in=CONCLUDING)
         .select_related("strategy")
     )
     uids = {row.pk: row.uid for row in rows}
@@ -130,7 +163,3 @@ def _individual(
         fitness=row.fitness,
         diagnostics={**diagnostics, "n_trades": float(row.n_trades)},
     )
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

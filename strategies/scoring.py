@@ -93,6 +93,14 @@ class ValidationScorer:
         """Return the net returns on validation, shape (n_validation - 1,), of positions over `bars`."""
         return self._backtest(positions, self.validation, self.costs).returns
 
+    def equity(self, positions: FloatArray) -> FloatArray:
+        """Return the equity on validation, shape (n_validation,), from 1, of positions over `bars`."""
+        return self._backtest(positions, self.validation, self.costs).equity
+
+    def sharpe_on(self, positions: FloatArray, segment: slice) -> float | None:
+        """Return the annualised Sharpe ratio on a segment of `bars`, net of costs, of positions over `bars`."""
+        return self._metrics(positions, segment, self.costs).sharpe_ratio
+
     def _of_family(self, family: Family, genomes: FloatArray) -> Evaluation:
         segments = [self.validation, *self._folds()]
         scores = self._population(family, genomes, self.costs, segments)

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from strategies import queries
 from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament
-from strategies.plans import MAX_GENERATIONS, POPULATION_RANGE
+from strategies.plans import GENETIC, MAX_GENERATIONS, POPULATION_RANGE, SEARCHES
 from strategies.services import MAX_SEED, REASON_LENGTH
 from strategies.signals import Signal
 from trainingday.rest import RefuseUnknownFields
@@ -70,6 +70,15 @@ class StartTournamentSerializer(RefuseUnknownFields, serializers.Serializer[Any]
         default=40, min_value=POPULATION_RANGE[0], max_value=POPULATION_RANGE[1]
     )
     seed = WholeNumberField(required=False, min_value=0, max_value=MAX_SEED)
+    search = serializers.ChoiceField(
+        choices=list(SEARCHES), default=GENETIC, help_text="nsga2 breeds for fitness, drawdown and turnover."
+    )
+    seed_from = WholeNumberField(
+        required=False,
+        min_value=1,
+        max_value=2**63 - 1,
+        help_text="A past tournament whose fittest found it.",
+    )
 
 
 class ReasonSerializer(RefuseUnknownFields, serializers.Serializer[Any]):

@@ -10,7 +10,7 @@ from strategies import queries
 from strategies.exam import crown, dethrone
 from strategies.hooks import champion_changed
 from strategies.models import Champion, Strategy, Tournament
-from strategies.plans import check_size, standalone_configuration
+from strategies.plans import GENETIC, check_size, standalone_configuration
 from strategies.positions import CONTROLS
 from trainingday.exceptions import InvalidArgument, StateConflict
 from trainingday.markets.models import Market
@@ -31,14 +31,24 @@ def request_tournament(
     seed: int | None = None,
     n_generations: int = 10,
     population_size: int = 40,
+    search: str = GENETIC,
+    seed_from: Tournament | None = None,
     idempotency_key: str = "",
 ) -> Tournament:
     """Queue a tournament on the market's newest dataset; nothing is stored unless it can run.
 
+    Parameters
+    ----------
+    search : str
+        "genetic" breeds for fitness, "nsga2" for fitness, drawdown and turnover at once.
+    seed_from : Tournament, optional
+        Of the same market: the fittest half of its entrants found this one.
+
     Raises
     ------
     InvalidArgument
-        If a number is out of bounds: n_generations 1..200, population_size 4..2000, seed 0..2^31 - 1.
+        If a number is out of bounds: n_generations 1..200, population_size 4..2000, seed 0..2^31 - 1; or
+        the search is unknown; or the past tournament is of another market or holds no fit entrant.
     NotFound
         If the market has no dataset.
     NotEnoughBars
@@ -60,7 +70,9 @@ def request_tournament(
         requested_by=user,
         seed=new_seed() if seed is None else seed,
         n_generations=n_generations,
-        configuration=standalone_configuration(market, population_size, validation_start_us),
+        configuration=standalone_configuration(
+            market, population_size, validation_start_us, search=search, seed_from=seed_from
+        ),
         idempotency_key=idempotency_key,
     )
     return request_run(tournament)

@@ -41,6 +41,16 @@ def trained_until(artifact: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def cached_members(artifact: str) -> JSONDict:
+    """Return the manifest of an ensemble's artefact, checked when it is first read."""
+    return _load_manifest(artifact, str(settings.TRAININGDAY_ARTIFACTS))
+
+
+@lru_cache(maxsize=N_CACHED_POLICIES)
+def _load_manifest(artifact: str, folder: str) -> JSONDict:
+    return artifact_store().load(artifact)[0]
+
+
 def _read(artifact: str) -> tuple[JSONDict, PolicyEnsemble]:
     if not artifact:
         raise NotFound("a model strategy needs the name of its artefact, has none")

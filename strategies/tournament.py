@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from django.db.models.functions import Now
+from django.utils.module_loading import import_string
 
 from strategies import queries
+from strategies.controls import N_RANDOM_CONTROLS, score_controls
 from strategies.diagnostics import data_snooping
+from strategies.ensemble_entrants import N_LEADERS, EnsembleEntrant, form_ensembles
 from strategies.exam import ExamResult, costs_of, examine, market_baseline
-from strategies.genetic.entrants import random_positions
-from strategies.genetic.evolve import Evaluation, Evolution, evolve
+from strategies.finalists import N_REVIEWED, review
+from strategies.genetic.breed import next_generation
+from strategies.genetic.evolve import Evolution, evolve
 from strategies.genetic.options import EvolutionOptions
+from strategies.genetic.pareto import WINNER_RULE, choose_winner, front_of, make_breeder
 from strategies.genetic.population import Individual
 from strategies.genetic.stats import GenerationStats
-from strategies.library.registry import get_family
 from strategies.models import Strategy, StrategyPerformance, Tournament
-from strategies.plans import Plan, plan_of
-from strategies.positions import (
-    MODEL_FAMILY,
-    RANDOM_CONTROL,
-    get_or_create_strategies,
-    get_or_create_strategy,
-    positions_of,
-)
+from strategies.plans import NSGA2, Plan, plan_of
 from strategies.queries import Standing
-from strategies.records import load_individuals, store_control, store_generation
+from strategies.records import load_individuals, store_conclusion, store_generation, strategies_of
 from strategies.scoring import ValidationScorer
 from trainingday.bars import Bars
 from trainingday.exceptions import FenceLost, RunCancelled, TrainingDayError
@@ -37,10 +34,11 @@ from trainingday.markets.services import current_test_window
 from trainingday.markets.splits import Split, plan_split
 from trainingday.runs.context import RunContext
 from trainingday.runs.models import RunState
-from trainingday.typing import FloatArray, JSONDict
+from trainingday.typing import JSONDict
 
-N_RANDOM_CONTROLS = 20
 N_SHOWN = 10
+MAX_FRONT = 200
+BREED_PATH = "trainingday.nsga2.breed"  # by its path: only this process, a run's child, may load Optuna
 SEARCH_SPAN = (0.02, 0.95)
 
 
@@ -179,9 +177,9 @@ def _run(
         champions=plan.champions,
         committed=committed,
         on_generation=_committer(context, tournament, plan, progress),
+        breed=make_breeder(import_string(BREED_PATH)) if plan.search == NSGA2 else next_generation,
     )
-    baseline = market_baseline(market, scorer.bars, split)
-    _conclude(context, tournament, plan, scorer, evolution, baseline)
+    _conclude(context, tournament, plan, scorer, evolution, split)
     return _result(tournament)
 
 
@@ -243,39 +241,45 @@ def _conclude(
     plan: Plan,
     scorer: ValidationScorer,
     evolution: Evolution,
-    baseline: str,
+    split: Split,
 ) -> None:
-    """Score the controls and record the outcome, all in one transaction."""
-    winner = _winner_strategy(tournament, plan, evolution.winner)
-    controls = _score_controls(tournament, scorer, winner)
-    sharpe = evolution.winner.diagnostics["sharpe_ratio"] if evolution.winner else None
-    draws = [value for value in controls.random if value is not None]
+    """Form the ensembles, choose the winner, score the controls, and record it all in one transaction."""
+    artifact = tournament.configuration["artifact"]
+    fittest = evolution.leaders(max(N_LEADERS, N_REVIEWED))
+    leaders = list(zip(fittest, strategies_of(tournament, fittest, plan.families, artifact), strict=True))
+    ensembles = form_ensembles(scorer, leaders[:N_LEADERS], plan.ensembles)
+    front = front_of(evolution.individuals) if plan.search == NSGA2 else []
+    picked = choose_winner(front) if plan.search == NSGA2 else evolution.winner
+    winner = _choose(tournament, plan, picked, ensembles)
+    controls = score_controls(scorer, winner.strategy if winner else None, tournament.seed)
+    baseline = market_baseline(tournament.market, scorer.bars, split)
+    ranked = [(one.uid, strategy) for one, strategy in leaders] + [
+        (one.uid, one.strategy) for one in ensembles
+    ]
+    first = [(winner.uid, winner.strategy)] if winner else []
     summary: JSONDict = {
-        "winner_fitness": evolution.winner.fitness if evolution.winner else None,
-        "winner_uid": evolution.winner.uid if evolution.winner else None,
-        "n_evaluations": evolution.n_evaluations,
+        "winner_fitness": winner.fitness if winner else None,
+        "winner_uid": winner.uid if winner else None,
+        "n_evaluations": evolution.n_evaluations + len(ensembles),
         "stopped_early": evolution.stopped_early,
-        "random": {
-            "n_draws": len(controls.random),
-            "best": max(draws, default=None),
-            "median": float(np.median(draws)) if draws else None,
-        },
-        "buy_and_hold": controls.buy_and_hold,
+        **controls.as_dict(),
         "data_snooping": data_snooping(
             scorer, plan.families, evolution.individuals, baseline, tournament.seed
         ),
+        **review(scorer, split.train, [*first, *(pair for pair in ranked if pair not in first)]),
     }
-    last = evolution.generations[-1].generation
+    if plan.search == NSGA2:
+        summary["front"] = _front_summary(tournament, plan, front, picked)
     with context.transaction():
-        StrategyPerformance.objects.filter(
-            tournament=tournament, operator=StrategyPerformance.Operator.CONTROL
-        ).delete()
-        for uid, family, parameters, generation, evaluation in controls.entries(last):
-            [strategy] = get_or_create_strategies(tournament.market, [(family, parameters, "")])
-            store_control(tournament, strategy, uid, generation, evaluation)
+        store_conclusion(tournament, controls, ensembles, evolution.generations[-1].generation)
         rows = Tournament.objects.filter(pk=tournament.pk)
         n_entrants = StrategyPerformance.objects.filter(tournament=tournament).count()
-        rows.update(winner=winner, winner_sharpe=sharpe, n_entrants=n_entrants, summary=summary)
+        rows.update(
+            winner=winner.strategy if winner else None,
+            winner_sharpe=winner.sharpe if winner else None,
+            n_entrants=n_entrants,
+            summary=summary,
+        )
         tournament.refresh_from_db()
         result = _result(tournament)
         if tournament.is_part:
@@ -285,57 +289,46 @@ def _conclude(
 
 
 @dataclass(frozen=True, eq=False)
-class _Controls:
-    """Entrants that always take part and cannot win."""
-
-    fixed: dict[str, Evaluation]
-    draws: list[Evaluation]
-    seed: int
-    like: str
-
-    @property
-    def random(self) -> list[float | None]:
-        return [_number(draw.diagnostics["sharpe_ratio"][0]) for draw in self.draws]
-
-    @property
-    def buy_and_hold(self) -> float | None:
-        return _number(self.fixed["buy_and_hold"].diagnostics["sharpe_ratio"][0])
-
-    def entries(self, last: int) -> list[tuple[str, str, dict[str, float], int, Evaluation]]:
-        """Return uid, family, parameters, generation and evaluation of each; of the draws, the best."""
-        found: list[tuple[str, str, dict[str, float], int, Evaluation]] = [
-            (f"control-{name}", name, {}, 0, evaluation) for name, evaluation in self.fixed.items()
-        ]
-        ratios = [-np.inf if ratio is None else ratio for ratio in self.random]
-        if ratios:
-            best = int(np.argmax(ratios))
-            parameters = {"seed": float(self.seed), "draw": float(best)}
-            found.append(("control-random", RANDOM_CONTROL, parameters, last, self.draws[best]))
-        return found
+class _Winner:
+    strategy: Strategy
+    uid: str
+    fitness: float | None
+    sharpe: float | None
 
 
-def _score_controls(tournament: Tournament, scorer: ValidationScorer, winner: Strategy | None) -> _Controls:
-    fixed = {
-        name: scorer.of_positions(get_family(name).positions(scorer.bars, {}), needs_trades=False)
-        for name in ("buy_and_hold", "flat")
-    }
-    draws: list[Evaluation] = []
-    if winner is not None:
-        reference = positions_of(winner, scorer.bars)[scorer.validation]
-        for row in random_positions(reference, N_RANDOM_CONTROLS, tournament.seed):
-            positions: FloatArray = np.zeros(len(scorer.bars))
-            positions[scorer.validation] = row
-            draws.append(scorer.of_positions(positions, needs_trades=False))
-    return _Controls(fixed, draws, tournament.seed, winner.fingerprint if winner else "")
-
-
-def _winner_strategy(tournament: Tournament, plan: Plan, winner: Individual | None) -> Strategy | None:
-    if winner is None:
+def _choose(
+    tournament: Tournament, plan: Plan, picked: Individual | None, ensembles: Sequence[EnsembleEntrant]
+) -> _Winner | None:
+    """Return the picked individual, or the fittest ensemble where that is fitter."""
+    best = max(ensembles, key=lambda one: _or_worst(one.fitness), default=None)
+    if best is not None and _or_worst(best.fitness) > _or_worst(picked.fitness if picked else None):
+        return _Winner(best.strategy, best.uid, best.fitness, best.sharpe_ratio)
+    if picked is None:
         return None
-    names = {family.name: [gene.name for gene in family.parameters] for family in plan.families}
-    parameters = dict(zip(names[winner.family], winner.parameters, strict=True))
-    artifact = tournament.configuration["artifact"] if winner.family == MODEL_FAMILY else ""
-    return get_or_create_strategy(tournament.market, winner.family, parameters, artifact)
+    [strategy] = strategies_of(tournament, [picked], plan.families, tournament.configuration["artifact"])
+    return _Winner(strategy, picked.uid, picked.fitness, picked.diagnostics["sharpe_ratio"])
+
+
+def _or_worst(fitness: float | None) -> float:
+    return -math.inf if fitness is None else fitness
+
+
+def _front_summary(
+    tournament: Tournament, plan: Plan, front: Sequence[Individual], picked: Individual | None
+) -> JSONDict:
+    """Return the front for pages and API, the fittest first, with the rule that named the winner."""
+    strategies = strategies_of(tournament, front, plan.families, tournament.configuration["artifact"])
+    entries = [
+        {
+            "uid": one.uid,
+            "label": strategy.label,
+            "fitness": one.fitness,
+            **{name: one.diagnostics[name] for name in ("sharpe_ratio", "max_drawdown", "turnover")},
+            "is_winner": picked is not None and one.uid == picked.uid,
+        }
+        for one, strategy in zip(front[:MAX_FRONT], strategies, strict=False)
+    ]
+    return {"rule": WINNER_RULE, "n_members": len(front), "entries": entries}
 
 
 def _result(tournament: Tournament) -> TournamentResult:
@@ -371,7 +364,3 @@ def _record_verdict(context: RunContext, tournament: Tournament, exam: ExamResul
 def _end_part(context: RunContext, tournament: Tournament, state: RunState, reason: str) -> None:
     with context.transaction():
         Tournament.objects.filter(pk=tournament.pk).update(state=state, finished_at=Now(), reason=reason)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

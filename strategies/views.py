@@ -40,7 +40,7 @@ def tournament_list(request: HttpRequest) -> HttpResponse:
 def start(request: HttpRequest) -> HttpResponse:
     if not may_operate(request.user):
         raise PermissionDenied
-    initial = {key: request.GET[key] for key in ("market",) if key in request.GET}
+    initial = {key: request.GET[key] for key in ("market", "seed_from") if key in request.GET}
     form = StartTournamentForm(request.POST if request.method == "POST" else None, initial=initial)
     status = 200
     if request.method == "POST":

@@ -27,11 +27,14 @@ class PastChampion:
         values are brought into the present bounds.
     origin : str
         What the caller calls it; kept on the individual.
+    operator : Operator
+        CHAMPION, or PAST for an individual of a past population.
     """
 
     family: str
     parameters: Mapping[str, float]
     origin: str
+    operator: Operator = Operator.CHAMPION
 
 
 def first_generation(
@@ -65,7 +68,7 @@ def first_generation(
         genome = _champion_genome(champion, spaces)
         if genome not in known and len(brood.individuals) < options.population_size:
             known.add(genome)
-            brood.add(champion.family, [genome[1]], Operator.CHAMPION, origin=champion.origin)
+            brood.add(champion.family, [genome[1]], champion.operator, origin=champion.origin)
     founded = np.array([sum(one.family == name for one in brood.individuals) for name in spaces])
     quotas = share_places(
         options.population_size,

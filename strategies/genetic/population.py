@@ -22,9 +22,12 @@ class Operator(StrEnum):
     MUTATION = "mutation"
     ELITE = "elite"
     IMMIGRANT = "immigrant"
+    PAST = "past"
 
 
-FOUNDERS = frozenset({Operator.DEFAULT, Operator.CHAMPION, Operator.RANDOM, Operator.IMMIGRANT})
+FOUNDERS = frozenset(
+    {Operator.DEFAULT, Operator.CHAMPION, Operator.PAST, Operator.RANDOM, Operator.IMMIGRANT}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Parameter:
     low, high, default : float
         Bounds, both included, and the value taken where none is given.
     is_integer : bool
-        Whole numbers only; every whole number here counts bars.
+        Whole numbers only; those of a standalone family count bars.
     is_log : bool
         Search and mutation work on its logarithm.
     meaning : str
@@ -63,6 +63,7 @@ class Family(ABC):
     meaning: ClassVar[str]
     source: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
+    is_standalone: ClassVar[bool] = True  # False: it needs more than bars and parameters, such as members
 
     def validate(self, parameters: Mapping[str, float], n_bars: int) -> dict[str, float]:
         """Return every parameter by name, defaults filled in.

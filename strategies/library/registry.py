@@ -9,6 +9,7 @@ from strategies.library.bollinger import Bollinger
 from strategies.library.breakout import Breakout
 from strategies.library.buy_and_hold import BuyAndHold
 from strategies.library.donchian import Donchian
+from strategies.library.ensemble import Ensemble
 from strategies.library.filtered_trend import FilteredTrend
 from strategies.library.flat import Flat
 from strategies.library.macd import Macd
@@ -30,14 +31,15 @@ BUILT_IN: tuple[type[Family], ...] = (
     FilteredTrend,
     BuyAndHold,
     Flat,
+    Ensemble,
 )
 
 _families: dict[str, Family] = {family.name: family() for family in BUILT_IN}
 
 
 def families() -> dict[str, Family]:
-    """Return every registered family by name, in order of registration."""
-    return dict(_families)
+    """Return the registered families that trade by bars and parameters alone, in order of registration."""
+    return {name: family for name, family in _families.items() if family.is_standalone}
 
 
 def get_family(name: str) -> Family:

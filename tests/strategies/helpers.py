@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from django.contrib.auth.models import Group, User
 
@@ -46,7 +48,7 @@ def room(market: Market, dataset: Dataset, bars: Bars) -> tuple[TestWindow, Spli
     return window, plan_split(len(bars), bars.timestamps, window)
 
 
-def tournament(market: Market, **options: int) -> Tournament:
+def tournament(market: Market, **options: Any) -> Tournament:
     """Request a tournament; earlier ones of the market must have ended."""
     sizes = {"seed": 7, "n_generations": 2, "population_size": 12, **options}
     return request_tournament(market, trigger=Trigger.COMMAND, **sizes)

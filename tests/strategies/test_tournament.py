@@ -2,14 +2,16 @@ import pytest
 
 from strategies import queries
 from strategies import tournament as module
+from strategies.exam import costs_of
 from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament
 from strategies.plans import plan_of, session_configuration
-from strategies.positions import CONTROLS, get_or_create_strategy
+from strategies.positions import CONTROLS, get_or_create_strategy, positions_of
 from strategies.records import load_individuals
 from strategies.tournament import execute, run_tournament
 from tests.strategies.helpers import context_of, null_market, planted_market, room, save_model, tournament
+from trainingday.backtest.engine import run_backtest
 from trainingday.bars import Bars
-from trainingday.exceptions import RunCancelled, StateConflict
+from trainingday.exceptions import InvalidArgument, RunCancelled, StateConflict
 from trainingday.runs.child import work
 from trainingday.runs.models import RunEvent, RunState
 
@@ -54,7 +56,7 @@ def finished(run: Tournament) -> Tournament:
 
 def test_every_individual_is_a_row_with_its_parents():
     run = finished(tournament(null_market()[0]))
-    rows = StrategyPerformance.objects.filter(tournament=run).exclude(operator="control")
+    rows = StrategyPerformance.objects.filter(tournament=run).exclude(operator__in=("control", "ensemble"))
     assert set(rows.values_list("generation", flat=True)) == {0, 1, 2}
     assert rows.filter(generation=0, parents__isnull=False).count() == 0
     n_parents = {"elite": 1, "mutation": 1, "crossover": 2, "immigrant": 0}
@@ -134,7 +136,7 @@ def test_a_killed_tournament_ends_as_an_undisturbed_one(monkeypatch, n_committed
 
     monkeypatch.setattr(module, "store_generation", die_later)
     if n_committed == 3:
-        monkeypatch.setattr(module, "store_control", die)
+        monkeypatch.setattr(module, "store_conclusion", die)
     with pytest.raises(KeyboardInterrupt):
         execute(context)
     assert StrategyPerformance.objects.filter(tournament=run).count() == 12 * n_committed
@@ -326,3 +328,76 @@ def test_data_snooping_is_tested_over_the_founders_alone():
 def test_data_snooping_sees_a_strategy_that_truly_works():
     run = finished(tournament(planted_market(n_bars=8000, phi=0.3)[0], population_size=40, n_generations=1))
     assert run.summary["data_snooping"]["p_value"] < 0.05
+
+
+def test_a_search_for_a_front_picks_its_winner_from_it_by_the_rule():
+    run = finished(tournament(planted_market()[0], population_size=40, search="nsga2"))
+    front = run.summary["front"]
+    [winner] = [entry for entry in front["entries"] if entry["is_winner"]]
+    assert winner["uid"] == run.summary["winner_uid"] and winner["sharpe_ratio"] == run.winner_sharpe
+    best = max(entry["fitness"] for entry in front["entries"])
+    assert winner["fitness"] >= 0.8 * best
+    assert f"{0.8:.0%}" in front["rule"]
+    rows = StrategyPerformance.objects.filter(tournament=run, operator="crossover")
+    assert rows.exists() and all(row.parents.count() == 2 for row in rows)
+    assert not StrategyPerformance.objects.filter(tournament=run, operator="ensemble").exists()
+
+
+@pytest.mark.parametrize("n_committed", [1, 2])
+def test_a_killed_search_for_a_front_ends_as_an_undisturbed_one(monkeypatch, n_committed):
+    options = {"population_size": 40, "search": "nsga2"}
+    whole = finished(tournament(null_market("WHOLE")[0], **options))
+    run = tournament(null_market("KILLED")[0], **options)
+    context, stored = context_of(run), []
+    real = module.store_generation
+
+    def die_later(*arguments):
+        if len(stored) == n_committed:
+            raise KeyboardInterrupt
+        stored.append(real(*arguments))
+
+    monkeypatch.setattr(module, "store_generation", die_later)
+    with pytest.raises(KeyboardInterrupt):
+        execute(context)
+    monkeypatch.setattr(module, "store_generation", real)
+    assert work(context) == 0
+    assert (rows_of(run), links_of(run)) == (rows_of(whole), links_of(whole))
+    assert outcome_of(run) == outcome_of(whole)
+
+
+def test_a_past_population_founds_the_next_tournament():
+    market = null_market()[0]
+    past = finished(tournament(market, population_size=20))
+    run = finished(tournament(market, population_size=20, seed_from=past, seed=8))
+    founders = StrategyPerformance.objects.filter(tournament=run, operator="past")
+    best = [
+        line.strategy_id
+        for line in queries.leaderboard(past, 100)
+        if line.name not in (*CONTROLS, "ensemble") and line.fitness is not None
+    ]
+    assert 0 < founders.count() <= 10
+    assert set(founders.values_list("strategy", flat=True)) <= set(best[:10])
+    assert run.configuration["seeded_from"] == past.pk
+    assert StrategyPerformance.objects.filter(tournament=run, generation=0, operator="default").exists()
+
+
+def test_a_population_of_another_market_founds_nothing():
+    past = finished(tournament(null_market("OTHER")[0]))
+    with pytest.raises(InvalidArgument, match="seed_from should be a tournament of NULL"):
+        tournament(null_market()[0], seed_from=past)
+
+
+def test_finalists_are_shown_on_the_bars_that_chose_nobody():
+    market, dataset, bars = planted_market()
+    run = finished(tournament(market, population_size=30))
+    _, split = room(market, dataset, bars)
+    lines = run.summary["curves"]["lines"]
+    assert lines[0]["uid"] == run.summary["winner_uid"] and lines[-1]["label"] == "buy_and_hold"
+    last = int(bars.timestamps[split.validation.stop - 1])
+    assert run.summary["curves"]["times"][-1] == last
+    assert all(len(line["equity"]) == len(run.summary["curves"]["times"]) for line in lines)
+    [winner] = [row for row in run.summary["earlier"] if row["uid"] == run.summary["winner_uid"]]
+    positions = positions_of(run.winner, bars[: split.validation.stop])[split.train]
+    result = run_backtest(bars[split.train], positions, costs_of(market), bars_per_year=market.bars_per_year)
+    assert winner["earlier"] == pytest.approx(result.metrics.sharpe_ratio)
+    assert winner["validation"] == pytest.approx(run.winner_sharpe)

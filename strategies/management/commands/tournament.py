@@ -13,6 +13,7 @@ from rich.table import Table
 
 from strategies import queries
 from strategies.models import Tournament
+from strategies.plans import GENETIC, SEARCHES
 from strategies.services import request_tournament
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.queries import query_market, query_test_window
@@ -34,15 +35,25 @@ class Command(BaseCommand):
         parser.add_argument("--population", type=int, default=40, help="entrants per generation, 4..2000")
         parser.add_argument("--seed", type=int, help="the same seed on the same bars gives the same result")
 
+        parser.add_argument(
+            "--search", choices=list(SEARCHES), default=GENETIC, help="nsga2: fitness, drawdown and turnover"
+        )
+        parser.add_argument(
+            "--seed-from", type=int, metavar="NUMBER", help="a past tournament whose fittest found this one"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         console = Console()
         try:
+            past = options["seed_from"]
             tournament = request_tournament(
                 query_market(options["market"]),
                 trigger=Trigger.COMMAND,
                 seed=options["seed"],
                 n_generations=options["generations"],
                 population_size=options["population"],
+                search=options["search"],
+                seed_from=None if past is None else queries.query_past_tournament(past),
             )
         except (TrainingDayError, ValueError) as error:
             self.stderr.write(str(error))

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from strategies.backtest_tables import equity_csv, times, trade_rows, trades_csv
 from strategies.backtests import (
     DEFAULT_SEGMENT,
-    FORWARD_WARNING,
+    SEGMENTS,
     WHY_NO_TEST,
     BacktestReport,
     SegmentReport,
@@ -58,7 +58,7 @@ class StrategyBacktestRequestSerializer(RefuseUnknownFields, serializers.Seriali
     segment = serializers.CharField(
         max_length=40,
         default=DEFAULT_SEGMENT,
-        help_text="train, validation, forward, or several joined by +; the sealed test window never.",
+        help_text="train, validation, or both joined by +; never the sealed test window or bars after it.",
     )
     fee = NumberField(required=False, help_text="Fraction per side, 0..0.1; else the market's own.")
     slippage = NumberField(required=False, help_text="Fraction per side, 0..0.1; else the market's own.")
@@ -109,7 +109,7 @@ class BacktestMonthSerializer(serializers.Serializer[Any]):
 class BacktestSegmentSerializer(serializers.Serializer[Any]):
     """One segment; null where a metric is undefined. Fractions, for a starting equity of 1."""
 
-    name = serializers.ChoiceField(choices=["train", "validation", "forward"])
+    name = serializers.ChoiceField(choices=SEGMENTS)
     first_bar = serializers.CharField()
     last_bar = serializers.CharField()
     metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
@@ -122,7 +122,7 @@ class BacktestSegmentSerializer(serializers.Serializer[Any]):
 
 
 class StrategyBacktestSerializer(serializers.Serializer[Any]):
-    """A backtest; every number belongs to one segment, and none to the sealed test window."""
+    """A backtest; every number belongs to one segment, and none to the sealed test window or bars after it."""
 
     market = serializers.CharField()
     dataset = serializers.IntegerField()
@@ -132,8 +132,7 @@ class StrategyBacktestSerializer(serializers.Serializer[Any]):
     fee = serializers.FloatField()
     slippage = serializers.FloatField()
     bars_per_year = serializers.FloatField()
-    test = serializers.CharField(help_text="Why the test segment is missing.")
-    warning = serializers.CharField(allow_blank=True)
+    test = serializers.CharField(help_text="Why the test segment, and what came after it, is missing.")
     segments = BacktestSegmentSerializer(many=True)
 
 
@@ -202,7 +201,6 @@ def _body(report: BacktestReport, include: list[str]) -> JSONDict:
         "slippage": report.costs.slippage,
         "bars_per_year": report.market.bars_per_year,
         "test": WHY_NO_TEST,
-        "warning": FORWARD_WARNING if report.has_forward else "",
         "segments": [_segment(part, include) for part in report.segments],
     }
 

@@ -9,7 +9,7 @@ from trainingday.stats.drawdowns import drawdown_series
 from trainingday.typing import FloatArray
 
 TIME = "Bar, UTC"
-ROLES = {"train": "train", "validation": "validation", "forward": "dim"}
+ROLES = {"train": "train", "validation": "validation"}
 
 
 def equity_chart(report: BacktestReport) -> Chart:

@@ -17,8 +17,6 @@ SEGMENT_CHOICES = [
     (DEFAULT_SEGMENT, "train and validation"),
     ("train", "train"),
     ("validation", "validation"),
-    ("forward", "forward (after the test window)"),
-    ("train+validation+forward", "all three"),
 ]
 PREFIX = "p-"  # of parameters in the query: a family may name one "fee"
 

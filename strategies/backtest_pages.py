@@ -15,7 +15,7 @@ from strategies.backtest_tables import (
     trade_rows,
     year_rows,
 )
-from strategies.backtests import FORWARD_WARNING, WHY_NO_TEST, BacktestReport, SegmentReport
+from strategies.backtests import WHY_NO_TEST, BacktestReport, SegmentReport
 from trainingday.charts import Chart
 
 MAX_TRADE_ROWS = 100
@@ -48,10 +48,6 @@ class BacktestPage:
     price: Chart
     month_names: tuple[str, ...] = MONTH_NAMES
     why_no_test: str = WHY_NO_TEST
-
-    @property
-    def warning(self) -> str:
-        return FORWARD_WARNING if self.report.has_forward else ""
 
 
 def backtest_page(report: BacktestReport, max_trades: int = MAX_TRADE_ROWS) -> BacktestPage:

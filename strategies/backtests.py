@@ -24,17 +24,18 @@ from trainingday.stats.drawdowns import drawdown_series
 from trainingday.stats.proportions import wilson_interval
 from trainingday.typing import FloatArray, IntArray, JSONDict
 
-SEGMENTS = ("train", "validation", "forward")
+SEGMENTS = ("train", "validation")
 DEFAULT_SEGMENT = "train+validation"
 MAX_BARS = 2_000_000  # a web process computes it while the caller waits
 WHY_NO_TEST = (
     "The test window is sealed: it is the exam that decides promotions, and whoever has seen a strategy's "
-    "result there can no longer be surprised by it. Nothing here is computed on its bars."
+    "result there can no longer be surprised by it. The bars after it will be the next test window and are "
+    "sealed for the same reason. Nothing here is computed on either."
 )
-FORWARD_WARNING = (
-    "Forward bars become the market's next test window: a strategy that is chosen by its result here has "
-    "seen that exam beforehand."
-)
+SEALED = {
+    "test": "it is sealed for exams",
+    "forward": "bars after the test window are sealed for the next one",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class SegmentReport:
     Attributes
     ----------
     name : str
-        "train", "validation" or "forward".
+        "train" or "validation".
     bars : Bars
         Of this segment only.
     result, hold : BacktestResult
@@ -100,10 +101,6 @@ class BacktestReport:
         values = " ".join(f"{name}={value:g}" for name, value in self.parameters.items())
         return f"{self.family.name} {values}".strip()
 
-    @property
-    def has_forward(self) -> bool:
-        return any(segment.name == "forward" for segment in self.segments)
-
 
 def backtest_strategy(
     market: Market,
@@ -125,7 +122,7 @@ def backtest_strategy(
     parameters : mapping
         Of the family; left-out ones take their defaults.
     segment : str
-        "train", "validation", "forward", or several joined by "+".
+        "train", "validation", or both joined by "+".
     fee, slippage : float, optional
         Fractions per side, 0..0.1; None takes the market's own.
     max_bars : int or None
@@ -141,9 +138,9 @@ def backtest_strategy(
 
     Notes
     -----
-    Three queries. Positions of train and validation see the bars up to the end of their own segment, so
-    that indicators are warm where validation starts. Positions of forward see forward bars only: warming
-    up on the sealed test window would show something of it.
+    Three queries. Positions see the bars up to the end of their own segment, so that indicators are warm
+    where validation starts. Bars after the test window are refused as that is: a new test window is cut
+    from them, so a result seen on them is a look at a later exam.
     """
     chosen = _chosen_segments(segment)
     known = _family(family)
@@ -221,15 +218,11 @@ def _costs(market: Market, fee: float | None, slippage: float | None) -> Costs:
 def _chosen_segments(text: str) -> list[str]:
     """Return the named segments in time order, or raise InvalidArgument."""
     names = text.split("+")
-    unknown = [name for name in names if name not in SEGMENTS]
-    if "test" in unknown:
-        raise InvalidArgument(
-            "segment should be train, validation or forward, is 'test': it is sealed for exams"
-        )
-    if unknown:
-        raise InvalidArgument(
-            f"segment should be train, validation, forward or some of them joined by +, is {text[:60]!r}"
-        )
+    for name in names:
+        if name in SEALED:
+            raise InvalidArgument(f"segment should be train or validation, is {name!r}: {SEALED[name]}")
+    if not set(names) <= set(SEGMENTS):
+        raise InvalidArgument(f"segment should be train, validation or both joined by +, is {text[:60]!r}")
     return [name for name in SEGMENTS if name in names]
 
 
@@ -238,11 +231,7 @@ def _visible(bars: Bars, split: Split, name: str) -> tuple[Bars, int]:
     part: slice = getattr(split, name)
     n_held = part.stop - part.start
     if n_held < 2:
-        raise NotEnoughBars(
-            f"{name} should hold >= 2 bars, holds {n_held}: load bars newer than the test window"
-        )
-    if name == "forward":
-        return bars[part], 0
+        raise NotEnoughBars(f"{name} should hold >= 2 bars, holds {n_held}")
     return bars[: part.stop], part.start
 
 

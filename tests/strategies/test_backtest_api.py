@@ -8,6 +8,7 @@ from strategies import backtest_api
 from strategies.backtests import backtest_strategy
 from tests.markets import gaussian_bars
 from tests.strategies.helpers import make_user, null_market, room, store
+from trainingday.markets.splits import DEFAULT_GAP
 from trainingday.permissions import OPERATOR, VIEWER
 
 pytestmark = pytest.mark.django_db
@@ -71,14 +72,14 @@ def test_only_what_is_asked_for_is_included():
     assert not {"equity", "trades", "months"} & set(segment)
 
 
-def test_forward_bars_carry_a_warning():
+def test_bars_after_the_test_window_are_refused():
     bars = gaussian_bars(3400, seed=1)
     market, dataset, early = store("FORWARD", bars[:3000])
     room(market, dataset, early)
     store("FORWARD", bars)
-    body = post(client(), market=market.slug, segment="forward", **MOMENTUM).json()
-    assert [part["name"] for part in body["segments"]] == ["forward"]
-    assert "next test window" in body["warning"]
+    answer = post(client(), market=market.slug, segment="forward", **MOMENTUM)
+    assert answer.status_code == 400
+    assert "after the test window are sealed for the next one" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_forward_bars_carry_a_warning():
         ({"fee": "0.001"}, ["fee", "number"]),
         ({"slippage": 0.11}, ["slippage", "0..0.1", "0.11"]),
         ({"segment": "test"}, ["segment", "sealed"]),
-        ({"segment": "forward"}, ["forward", ">= 2", "0"]),
+        ({"segment": "forward"}, ["segment", "'forward'", "sealed"]),
         ({"segment": ""}, ["segment"]),
         ({"include": ["weights"]}, ["include", "weights"]),
         ({"leverage": 3}, ["leverage", "Unknown field"]),
@@ -125,15 +126,12 @@ def test_bad_input_is_a_problem_that_names_field_bound_and_value(fields, words):
 
 
 def test_a_window_not_shorter_than_the_bars_is_refused():
-    bars = gaussian_bars(3100, seed=1)
-    market, dataset, early = store("SHORT", bars[:3000])
-    room(market, dataset, early)
-    store("SHORT", bars)
+    market, _, _ = store("SHORT", gaussian_bars(1000 + 2 * DEFAULT_GAP, seed=1))
     answer = post(
-        client(), market=market.slug, strategy="momentum", parameters={"lookback": 200}, segment="forward"
+        client(), market=market.slug, strategy="momentum", parameters={"lookback": 500}, segment="train"
     )
     assert answer.status_code == 400
-    assert answer.json()["detail"] == "lookback should be < 100 bars, is 200"
+    assert answer.json()["detail"] == "lookback should be < 500 bars, is 500"
 
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "1e400"])

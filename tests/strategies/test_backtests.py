@@ -19,8 +19,9 @@ from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument, NotEnoughBars, NotFound
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_bars, query_latest_dataset, query_split
+from trainingday.markets.splits import DEFAULT_GAP
 
-EVERYTHING = "train+validation+forward"
+EVERYTHING = "train+validation"
 PARAMETERS = {"lookback": 20, "threshold": 0.01}
 
 
@@ -68,16 +69,17 @@ def test_nothing_depends_on_the_planned_test_window(null, monkeypatch, value, fa
 
 @pytest.mark.parametrize("value", [3.0, float("nan")])
 @pytest.mark.parametrize("family", ["momentum", "macd", "donchian"])
-def test_nothing_depends_on_an_opened_test_window(forward, monkeypatch, value, family):
+def test_nothing_depends_on_an_opened_test_window_or_bars_after_it(forward, monkeypatch, value, family):
     before = shown(forward, EVERYTHING, family)
     dataset = query_latest_dataset(forward)
     bars, split = query_bars(dataset), query_split(dataset)
     assert split.forward.stop - split.forward.start == 400
-    monkeypatch.setattr(backtests, "query_bars", lambda dataset: altered(bars, split.test, value))
+    sealed = slice(split.test.start, split.forward.stop)
+    monkeypatch.setattr(backtests, "query_bars", lambda dataset: altered(bars, sealed, value))
     assert shown(forward, EVERYTHING, family) == before
 
 
-@pytest.mark.parametrize("segment", ["train", "validation", "forward"])
+@pytest.mark.parametrize("segment", ["train", "validation"])
 def test_altering_a_segment_that_is_shown_does_change_it(forward, monkeypatch, segment):
     before = shown(forward, segment)
     dataset = query_latest_dataset(forward)
@@ -106,14 +108,13 @@ def test_each_segment_is_one_run_of_the_engine(forward):
     momentum = get_family("momentum")
     for part in report.segments:
         where = getattr(split, part.name)
-        seen = bars[where] if part.name == "forward" else bars[: where.stop]
-        positions = momentum.positions(seen, PARAMETERS)[-(where.stop - where.start) :]
+        positions = momentum.positions(bars[: where.stop], PARAMETERS)[where]
         expected = run_backtest(
             bars[where], positions, Costs(0.002, 0.0), bars_per_year=forward.bars_per_year
         )
         np.testing.assert_array_equal(part.result.equity, expected.equity)
         assert expected.metrics.as_dict().items() <= part.metrics.items()
-    assert [part.name for part in report.segments] == ["train", "validation", "forward"]
+    assert [part.name for part in report.segments] == ["train", "validation"]
 
 
 def test_costs_are_the_markets_own_unless_given(null):
@@ -146,8 +147,9 @@ def test_the_costs_of_the_strategy_are_those_of_buy_and_hold(null):
         ({"slippage": float("inf")}, ["slippage", "0..0.1", "inf"]),
         ({"segment": "test"}, ["segment", "'test'", "sealed"]),
         ({"segment": "train+test"}, ["segment", "sealed"]),
-        ({"segment": "everything"}, ["segment", "train", "validation", "forward", "'everything'"]),
-        ({"segment": "forward"}, ["forward", ">= 2", "0"]),
+        ({"segment": "everything"}, ["segment", "train", "validation", "'everything'"]),
+        ({"segment": "forward"}, ["segment", "'forward'", "sealed"]),
+        ({"segment": "train+forward"}, ["segment", "'forward'", "sealed"]),
         ({"max_bars": 2999}, ["bars", "2,999", "3,000"]),
     ],
 )
@@ -159,13 +161,10 @@ def test_bad_input_names_argument_bound_and_value(null, given, words):
 
 
 def test_a_window_longer_than_the_bars_is_refused(db):
-    bars = gaussian_bars(3100, seed=1)
-    market, dataset, early = store("SHORT", bars[:3000])
-    room(market, dataset, early)
-    store("SHORT", bars)
-    with pytest.raises(NotEnoughBars, match="lookback should be < 100 bars, is 100"):
-        backtest_strategy(market, "momentum", {"lookback": 100}, "forward")
-    backtest_strategy(market, "momentum", {"lookback": 99}, "forward")
+    market, _, _ = store("SHORT", gaussian_bars(1000 + 2 * DEFAULT_GAP, seed=1))
+    with pytest.raises(NotEnoughBars, match="lookback should be < 500 bars, is 500"):
+        backtest_strategy(market, "momentum", {"lookback": 500}, "train")
+    backtest_strategy(market, "momentum", {"lookback": 499}, "train")
 
 
 def test_a_market_without_enough_bars_says_what_it_lacks(db):

@@ -17,7 +17,6 @@ from strategies.backtest_report import write_report
 from strategies.backtest_tables import metric_rows, times
 from strategies.backtests import (
     DEFAULT_SEGMENT,
-    FORWARD_WARNING,
     WHY_NO_TEST,
     BacktestReport,
     backtest_strategy,
@@ -27,9 +26,7 @@ from trainingday.markets.queries import query_market
 
 
 class Command(BaseCommand):
-    help = (
-        "Backtest one strategy on train, validation or forward bars; the sealed test window is never shown."
-    )
+    help = "Backtest one strategy on train and validation bars, never on the sealed test window or bars after it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--market", required=True, help="for example SP500-1d")
@@ -38,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--fee", help="fraction per side, 0..0.1; default: the market's own")
         parser.add_argument("--slippage", help="fraction per side, 0..0.1; default: the market's own")
         parser.add_argument(
-            "--segment", default=DEFAULT_SEGMENT, help="train, validation, forward, or several joined by +"
+            "--segment", default=DEFAULT_SEGMENT, help="train, validation, or both joined by +"
         )
         parser.add_argument("--output", help="the report's file; default: backtest-MARKET-STRATEGY.html")
 
@@ -100,8 +97,6 @@ def _print(report: BacktestReport, console: Console) -> None:
         console.print(table)
     console.print("In brackets: the 95 % interval of an estimate.", markup=False)
     console.print(WHY_NO_TEST, markup=False)
-    if report.has_forward:
-        console.print(FORWARD_WARNING, markup=False)
 
 
 def _cell(value: str, interval: str) -> str:

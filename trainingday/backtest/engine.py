@@ -9,7 +9,7 @@ import numpy as np
 
 from trainingday.backtest.kernels import (
     N_TRADE_COLUMNS,
-    count_changes_nb,
+    fill_bars_nb,
     first_bad_bar_nb,
     first_bad_position_nb,
     ledger_nb,
@@ -98,13 +98,24 @@ def run_backtest(
     check_bars_per_year(bars_per_year)
     targets = check_positions(positions, len(bars))
     rates = NO_FUNDING if funding is None else _check_funding(funding, len(bars))
-    n_changes = int(count_changes_nb(targets))
+    fill_bars = fill_bars_nb(targets)
+    n_changes = int(fill_bars.shape[0])
     equity = np.empty(len(bars))
-    table = np.empty((n_changes + 1, N_TRADE_COLUMNS))
-    trade_bars = np.empty((n_changes + 1, 2), dtype=np.int64)
+    table = np.empty((n_changes, N_TRADE_COLUMNS))
+    trade_bars = np.empty((n_changes, 2), dtype=np.int64)
     totals = np.zeros(4)
     n_trades, ruined_at = ledger_nb(
-        bars.open, bars.close, targets, rates, costs.fee, costs.slippage, equity, table, trade_bars, totals
+        bars.open,
+        bars.close,
+        targets,
+        fill_bars,
+        rates,
+        costs.fee,
+        costs.slippage,
+        equity,
+        table,
+        trade_bars,
+        totals,
     )
     return BacktestResult(
         equity=equity,
@@ -123,7 +134,9 @@ def run_backtest(
 
 def check_bars(bars: Bars) -> None:
     """Raise InvalidArgument unless bars can be traded: >= 1 bar, sound prices, increasing time."""
-    if len(bars) and first_bad_bar_nb(bars.timestamps, bars.open, bars.close) < 0:
+    stamps = np.ascontiguousarray(bars.timestamps)
+    open_, close = np.ascontiguousarray(bars.open), np.ascontiguousarray(bars.close)
+    if len(bars) and first_bad_bar_nb(stamps, open_, close) < 0:
         return
     Bars.create(bars.timestamps, bars.open, bars.high, bars.low, bars.close, bars.volume, bars.gap_before)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from trainingday.backtest.hold_values import hold_values
+from trainingday.backtest.lanes import N_LANES
+from trainingday.backtest.masks import ONE, WORD_BITS, ZERO, changed_64, lowest_bit
 from trainingday.typing import FloatArray, IntArray
 
 # Columns of the trade table, in the order of `Trades`.
@@ -12,6 +15,8 @@ N_TRADE_COLUMNS = 8
 DIRECTION, SIZE, ENTRY_PRICE, EXIT_PRICE, FEES, NET_PROFIT, EXIT_SIZE, EXIT_VALUE = range(N_TRADE_COLUMNS)
 
 NO_RUIN = -1
+
+INFINITY_BITS = np.uint64(0x7FF0000000000000)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -40,27 +45,51 @@ def fill_nb(
 
 
 @njit(cache=True, nogil=True)
-def count_changes_nb(positions: FloatArray) -> int:
-    """Return how often the target changes on bars 0..n-2, starting from flat."""
-    if positions.shape[0] < 2:
-        return 0
-    before, after = positions[:-2], positions[1:-1]
-    n_changes = 1 if positions[0] != 0.0 else 0
-    for bar in range(after.shape[0]):
-        n_changes += 1 if after[bar] != before[bar] else 0
-    return n_changes
+def fill_bars_nb(positions: FloatArray) -> IntArray:
+    """Return the bars at whose open a changed target is filled, shape (n_changes,), starting from flat.
+
+    Notes
+    -----
+    The target of bar t is filled on bar t + 1, the last bar's never.
+    """
+    n_targets = max(positions.shape[0] - 1, 0)
+    bars = np.empty(n_targets, dtype=np.int64)
+    n_changes = 0
+    if n_targets and positions[0] != 0.0:
+        bars[0] = 1
+        n_changes = 1
+    n_whole = max(n_targets - 1, 0) // WORD_BITS * WORD_BITS
+    for start in range(1, 1 + n_whole, WORD_BITS):
+        changes = changed_64(positions, start)
+        while changes != ZERO:
+            bars[n_changes] = start + 1 + lowest_bit(changes)
+            n_changes += 1
+            changes &= changes - ONE
+    for bar in range(1 + n_whole, n_targets):
+        if positions[bar] != positions[bar - 1]:
+            bars[n_changes] = bar + 1
+            n_changes += 1
+    return bars[:n_changes].copy()
+
+
+@njit(cache=True, nogil=True)
+def _n_bad_prices_nb(prices: FloatArray) -> int:
+    """Return how many prices are not finite or not > 0."""
+    # Their bits, less one, count as a whole number from that of infinity on.
+    bits, n_bad = prices.view(np.uint64), 0
+    for bar in range(bits.shape[0]):
+        n_bad += 1 if bits[bar] - ONE >= INFINITY_BITS - ONE else 0
+    return n_bad
 
 
 @njit(cache=True, nogil=True)
 def first_bad_bar_nb(timestamps: IntArray, open_: FloatArray, close: FloatArray) -> int:
     """Return the first bar with a non-positive or non-finite price or a time not after the last, or -1."""
     # All bars at once, without branches; only unsound bars are looked for one by one.
-    is_sound = True
-    for bar in range(close.shape[0]):
-        is_sound &= (open_[bar] > 0.0) & (open_[bar] < np.inf) & (close[bar] > 0.0) & (close[bar] < np.inf)
-    for bar in range(1, close.shape[0]):
-        is_sound &= timestamps[bar] > timestamps[bar - 1]
-    if is_sound:
+    before, after, n_late = timestamps[:-1], timestamps[1:], 0
+    for bar in range(after.shape[0]):
+        n_late += 1 if after[bar] <= before[bar] else 0
+    if n_late + _n_bad_prices_nb(open_) + _n_bad_prices_nb(close) == 0:
         return -1
     for bar in range(close.shape[0]):
         if not (0.0 < open_[bar] < np.inf and 0.0 < close[bar] < np.inf):
@@ -157,10 +186,50 @@ def _record_fill_nb(
 
 
 @njit(cache=True, nogil=True)
+def _hold_nb(close: FloatArray, first: int, stop: int, cash: float, units: float, equity: FloatArray) -> int:
+    """Write the equity at the closes first..stop-1; return the first at or below 0, or -1."""
+    # Eight at a time, past `stop` as well: the next hold writes those bars anew.
+    n_whole = min(stop, close.shape[0] - N_LANES + 1)
+    n_ruined, bar = hold_values(close, equity, first, n_whole, cash, units)
+    while bar < stop:
+        equity[bar] = cash + units * close[bar]
+        n_ruined += 1 if equity[bar] <= 0.0 else 0
+        bar += 1
+    if n_ruined:
+        for bar in range(first, stop):
+            if equity[bar] <= 0.0:
+                return bar
+    return NO_RUIN
+
+
+@njit(cache=True, nogil=True)
+def _hold_with_funding_nb(
+    close: FloatArray,
+    funding: FloatArray,
+    first: int,
+    stop: int,
+    cash: float,
+    units: float,
+    equity: FloatArray,
+) -> tuple[float, float, int]:
+    """Do the same while each close charges its rate; return cash, what was charged, and the bar of ruin."""
+    charged = 0.0
+    for bar in range(first, stop):
+        charge = funding[bar] * units * close[bar]
+        cash -= charge
+        charged += charge
+        equity[bar] = cash + units * close[bar]
+        if equity[bar] <= 0.0:
+            return cash, charged, bar
+    return cash, charged, NO_RUIN
+
+
+@njit(cache=True, nogil=True)
 def ledger_nb(
     open_: FloatArray,
     close: FloatArray,
     positions: FloatArray,
+    fill_bars: IntArray,
     funding: FloatArray,
     fee: float,
     slippage: float,
@@ -175,40 +244,39 @@ def ledger_nb(
     ----------
     open_, close, positions, equity : ndarray of shape (n_bars,)
         `positions[t]` is filled at `open_[t + 1]`; the last one is never filled. Equity starts at 1.
+    fill_bars : ndarray of shape (n_changes,), int64
+        From `fill_bars_nb`.
     funding : ndarray of shape (n_bars,) or (0,)
         Rate charged at each close on the position's value: longs pay a positive rate, shorts receive it.
-    table, bars : ndarray of shape (n_changes + 1, 8) and (n_changes + 1, 2)
+    table, bars : ndarray of shape (>= n_changes, 8) and (>= n_changes, 2)
         Trades: see the column names above; entry and exit bar.
     totals : ndarray of shape (4,)
         Out: fees, slippage cost, sum of traded value over equity, bars in position.
     """
-    cash, units, target = 1.0, 0.0, 0.0
-    n_trades = 0
+    n_bars, n_changes = close.shape[0], fill_bars.shape[0]
+    cash, units, n_trades, ruined_at = 1.0, 0.0, 0, NO_RUIN
     fees, slipped, traded, held = 0.0, 0.0, 0.0, 0
-    ruined_at = NO_RUIN
-    equity[0] = 1.0
-    for bar in range(1, close.shape[0]):
-        if positions[bar - 1] != target:
-            target = positions[bar - 1]
-            old_units = units
-            cash, units, price, paid = fill_nb(cash, old_units, open_[bar], target, fee, slippage)
-            if units != old_units:
-                fees += paid
-                slipped += abs(units - old_units) * abs(price - open_[bar])
-                n_trades = _record_fill_nb(table, bars, n_trades, bar, old_units, units, price, paid)
-                if cash + units * price <= 0.0:
-                    ruined_at = bar
-                    break
-                traded += abs(units - old_units) * price / (cash + units * price + paid)
-        if units != 0.0:
-            held += 1
-            if funding.shape[0]:
-                charge = funding[bar] * units * close[bar]
-                cash -= charge
-                table[n_trades - 1, NET_PROFIT] -= charge
-        equity[bar] = cash + units * close[bar]
-        if equity[bar] <= 0.0:
-            ruined_at = bar
+    equity[: fill_bars[0] if n_changes else n_bars] = 1.0
+    for change in range(n_changes):
+        bar, stop = fill_bars[change], fill_bars[change + 1] if change + 1 < n_changes else n_bars
+        old_units = units
+        cash, units, price, paid = fill_nb(cash, old_units, open_[bar], positions[bar - 1], fee, slippage)
+        if units != old_units:
+            fees += paid
+            slipped += abs(units - old_units) * abs(price - open_[bar])
+            n_trades = _record_fill_nb(table, bars, n_trades, bar, old_units, units, price, paid)
+            if cash + units * price <= 0.0:
+                ruined_at = bar
+                break
+            traded += abs(units - old_units) * price / (cash + units * price + paid)
+        if units != 0.0 and funding.shape[0]:
+            cash, charged, ruined_at = _hold_with_funding_nb(close, funding, bar, stop, cash, units, equity)
+            table[n_trades - 1, NET_PROFIT] -= charged
+        else:
+            ruined_at = _hold_nb(close, bar, stop, cash, units, equity)
+        last = stop - 1 if ruined_at == NO_RUIN else ruined_at
+        held += last - bar + 1 if units != 0.0 else 0
+        if ruined_at != NO_RUIN:
             break
     if ruined_at != NO_RUIN:
         equity[ruined_at:] = 0.0

@@ -10,6 +10,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from trainingday.backtest import lanes
 from trainingday.typing import FloatArray
 
 WordArray = NDArray[np.uint64]
@@ -17,7 +18,6 @@ WordArray = NDArray[np.uint64]
 WORD_BITS = 64
 ZERO, ONE, ALL_BARS = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 TOP_BIT = np.uint64(63)
-N_LANES = 8  # Measured fastest on AVX2 of 4, 8, 16, 32 and 64.
 
 
 def _compare_64(predicate: str) -> Any:
@@ -33,26 +33,44 @@ def _compare_64(predicate: str) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             array = context.make_array(signature.args[0])(context, builder, arguments[0])
             first = builder.gep(array.data, [arguments[1]])
-            lanes = ir.VectorType(ir.DoubleType(), N_LANES)
-            empty = ir.Constant(lanes, ir.Undefined)
-            index_type = ir.IntType(32)
-            low = builder.insert_element(empty, arguments[2], ir.Constant(index_type, 0))
-            zeros = ir.Constant(ir.VectorType(index_type, N_LANES), [0] * N_LANES)
-            splat = builder.shuffle_vector(low, empty, zeros)
-            word_type = ir.IntType(64)
-            word = ir.Constant(word_type, 0)
-            for chunk in range(WORD_BITS // N_LANES):
-                address = builder.gep(first, [ir.Constant(word_type, chunk * N_LANES)])
-                pointer = builder.bitcast(address, lanes.as_pointer())
-                loaded = builder.load(pointer, align=8)
-                bits = builder.bitcast(builder.fcmp_ordered(predicate, loaded, splat), ir.IntType(N_LANES))
-                wide = builder.zext(bits, word_type)
-                word = builder.or_(word, builder.shl(wide, ir.Constant(word_type, chunk * N_LANES)))
-            return word
+            threshold = lanes.spread(builder, arguments[2], lanes.DOUBLES)
+
+            def is_so(offset: Any) -> Any:
+                return builder.fcmp_ordered(predicate, lanes.load(builder, first, offset), threshold)
+
+            return _word_of(builder, is_so)
 
         return signature, generate
 
     return compare
+
+
+def _word_of(builder: Any, is_so: Any) -> Any:
+    """Return 64 answers as one word, asked for eight values at a time by where they begin."""
+    word_type = ir.IntType(64)
+    word = ir.Constant(word_type, 0)
+    for offset in range(0, WORD_BITS, lanes.N_LANES):
+        bits = builder.bitcast(is_so(ir.Constant(word_type, offset)), ir.IntType(lanes.N_LANES))
+        wide = builder.zext(bits, word_type)
+        word = builder.or_(word, builder.shl(wide, ir.Constant(word_type, offset)))
+    return word
+
+
+def _changed_64(typing_context: Any, values: Any, start: Any) -> Any:
+    """Return, as one word, which of 64 doubles from `start` > 0 on differ from the one before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        first = builder.gep(array.data, [arguments[1]])
+        before = builder.gep(first, [ir.Constant(ir.IntType(64), -1)])
+
+        def is_so(offset: Any) -> Any:
+            pair = (lanes.load(builder, data, offset) for data in (first, before))
+            return builder.fcmp_unordered("!=", *pair)
+
+        return _word_of(builder, is_so)
+
+    return types.uint64(values, types.intp), generate
 
 
 above_64 = _compare_64(">")
@@ -81,6 +99,7 @@ def _highest_bit(typing_context: Any, number: Any) -> Any:
 
 
 # Typed as Any, since a kernel calls them without the typing context.
+changed_64: Any = intrinsic(_changed_64)
 lowest_bit: Any = intrinsic(_lowest_bit)
 highest_bit: Any = intrinsic(_highest_bit)
 

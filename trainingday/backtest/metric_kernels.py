@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from trainingday.backtest.drawdown_search import greater_nb, lesser_nb
+from trainingday.backtest.lanes import N_LANES
+from trainingday.backtest.return_sums import centred_sums, return_sums
 from trainingday.typing import BoolArray, FloatArray
 
 N_SERIES = 5
@@ -18,99 +21,38 @@ _BLOCK = 64
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def returns_nb(equity: FloatArray) -> FloatArray:
-    """Return equity[t + 1] / equity[t] - 1, shape (n_bars - 1,); 0 after an equity of 0."""
-    before, after = equity[:-1], equity[1:]
-    returns = np.empty(before.shape[0])
-    for bar in range(before.shape[0]):
-        value = before[bar]
-        returns[bar] = (after[bar] if value > 0.0 else 1.0) / (value if value > 0.0 else 1.0) - 1.0
-    return returns
-
-
-@njit(cache=True, nogil=True)
-def _sums_nb(values: FloatArray, centre: float) -> tuple[float, float]:
-    """Return the sums of values - centre and of its square, four side by side, always in the same order."""
-    sum_0, sum_1, sum_2, sum_3 = 0.0, 0.0, 0.0, 0.0
-    square_0, square_1, square_2, square_3 = 0.0, 0.0, 0.0, 0.0
-    n_whole = values.shape[0] & ~3
-    for row in range(0, n_whole, 4):
-        step_0, step_1 = values[row] - centre, values[row + 1] - centre
-        step_2, step_3 = values[row + 2] - centre, values[row + 3] - centre
-        sum_0 += step_0
-        sum_1 += step_1
-        sum_2 += step_2
-        sum_3 += step_3
-        square_0 += step_0 * step_0
-        square_1 += step_1 * step_1
-        square_2 += step_2 * step_2
-        square_3 += step_3 * step_3
-    for row in range(n_whole, values.shape[0]):
-        step = values[row] - centre
-        sum_0 += step
-        square_0 += step * step
-    return (sum_0 + sum_1) + (sum_2 + sum_3), (square_0 + square_1) + (square_2 + square_3)
-
-
-@njit(cache=True, nogil=True)
-def _mean_and_losses_nb(returns: FloatArray) -> tuple[float, float]:
-    """Return the mean and the sum of the squares of what is below 0."""
-    sum_0, sum_1, sum_2, sum_3 = 0.0, 0.0, 0.0, 0.0
-    loss_0, loss_1, loss_2, loss_3 = 0.0, 0.0, 0.0, 0.0
-    n_whole = returns.shape[0] & ~3
-    for row in range(0, n_whole, 4):
-        step_0, step_1, step_2, step_3 = returns[row], returns[row + 1], returns[row + 2], returns[row + 3]
-        sum_0 += step_0
-        sum_1 += step_1
-        sum_2 += step_2
-        sum_3 += step_3
-        # x * min(x, 0) is the square of a loss.
-        loss_0 += step_0 * (step_0 if step_0 < 0.0 else 0.0)
-        loss_1 += step_1 * (step_1 if step_1 < 0.0 else 0.0)
-        loss_2 += step_2 * (step_2 if step_2 < 0.0 else 0.0)
-        loss_3 += step_3 * (step_3 if step_3 < 0.0 else 0.0)
-    for row in range(n_whole, returns.shape[0]):
-        sum_0 += returns[row]
-        loss_0 += returns[row] * (returns[row] if returns[row] < 0.0 else 0.0)
-    total = (sum_0 + sum_1) + (sum_2 + sum_3)
-    return total / returns.shape[0], (loss_0 + loss_1) + (loss_2 + loss_3)
-
-
-@njit(cache=True, nogil=True)
-def _range_nb(values: FloatArray) -> tuple[float, float]:
-    """Return the lowest and highest of at least 1 value."""
-    # Integers in the order of the numbers, since their minimum is taken several at a time.
-    bits = values.view(np.int64)
-    low, high = np.int64(0x7FFFFFFFFFFFFFFF), -np.int64(0x7FFFFFFFFFFFFFFF)
-    for row in range(bits.shape[0]):
-        order = bits[row] ^ ((bits[row] >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))
-        low, high = min(low, order), max(high, order)
-    ends = np.array([low, high])
-    for row in range(2):
-        ends[row] ^= (ends[row] >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF)
-    numbers = ends.view(np.float64)
-    return numbers[0], numbers[1]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def series_nb(returns: FloatArray, out: FloatArray) -> None:
-    """Write mean, deviation (ddof 1), downside deviation, lowest and highest of the returns.
+def series_nb(equity: FloatArray, returns: FloatArray, out: FloatArray) -> None:
+    """Write the returns of equity; and their mean, deviation (ddof 1), downside deviation and range.
 
     Parameters
     ----------
+    equity : ndarray of shape (n_returns + 1,)
     returns : ndarray of shape (n_returns,)
-        More than 1.
+        Out, equity[t + 1] / equity[t] - 1, and 0 after an equity of 0.
     out : ndarray of shape (5,)
-        In the order of the names above. The variance is summed around the mean, in a second pass. Where
-        a return is not finite, the lowest or the highest is not.
+        In the order of the names above; the variance is summed around the mean, in a second pass. Where a
+        return is not finite, the deviation, the lowest or the highest is not.
     """
     n_returns = returns.shape[0]
-    mean, losses = _mean_and_losses_nb(returns)
-    drift, squares = _sums_nb(returns, mean)
+    n_whole = n_returns - n_returns % N_LANES
+    total, losses, low, high = return_sums(equity, returns, n_whole)
+    for bar in range(n_whole, n_returns):
+        before = equity[bar]
+        value = (equity[bar + 1] if before > 0.0 else 1.0) / (before if before > 0.0 else 1.0) - 1.0
+        returns[bar] = value
+        total += value
+        losses += value * lesser_nb(value, 0.0)
+        low, high = lesser_nb(value, low), greater_nb(value, high)
+    mean = total / n_returns
+    drift, squares = centred_sums(returns, n_whole, mean)
+    for bar in range(n_whole, n_returns):
+        value = returns[bar] - mean
+        drift += value
+        squares += value * value
     out[MEAN] = mean
     out[DEVIATION] = np.sqrt((squares - drift * drift / n_returns) / (n_returns - 1))
     out[DOWNSIDE] = np.sqrt(losses / n_returns)
-    out[LOW], out[HIGH] = _range_nb(returns)
+    out[LOW], out[HIGH] = low, high
 
 
 @njit(cache=True, nogil=True)

@@ -176,8 +176,14 @@ class BacktestResult:
     @cached_property
     def returns(self) -> FloatArray:
         """Net returns of bars 1..n-1, shape (n_bars - 1,); 0 after ruin."""
-        returns: FloatArray = metric_kernels.returns_nb(self.equity)
-        return returns
+        return self._series[0]
+
+    @cached_property
+    def _series(self) -> tuple[FloatArray, FloatArray]:
+        """Returns, and what `series_nb` sums over them."""
+        returns, sums = np.empty(self.equity.shape[0] - 1), np.empty(metric_kernels.N_SERIES)
+        metric_kernels.series_nb(self.equity, returns, sums)
+        return returns, sums
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -196,9 +202,7 @@ def compute_metrics(result: BacktestResult, *, with_interval: bool = True) -> Me
     n_returns = int(returns.shape[0])
     if n_returns < 2:
         return compute_by_definition(result, with_interval=with_interval)
-    series = np.empty(metric_kernels.N_SERIES)
-    metric_kernels.series_nb(returns, series)
-    mean, deviation, downside, low, high = series.tolist()
+    mean, deviation, downside, low, high = result._series[1].tolist()
     if not (low >= -1.0 and math.isfinite(high) and math.isfinite(deviation) and result.equity[0] > 0):
         return compute_by_definition(result, with_interval=with_interval)
     scale = max(1.0, abs(low), abs(high))

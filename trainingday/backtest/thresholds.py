@@ -22,13 +22,13 @@ def _memoryless_nb(
         positions[first] = 0.0
         first += 1
     # Without branches, so that several bars are compared at once.
-    is_whole = True
+    n_missing = 0
     values, out = indicator[first:], positions[first:]
     for bar in range(values.shape[0]):
         value = values[bar]
-        is_whole &= value == value
+        n_missing += 1 if value != value else 0
         out[bar] = (1.0 if value > enter_long else 0.0) - (1.0 if value < enter_short else 0.0)
-    return is_whole
+    return n_missing == 0
 
 
 @njit(cache=True, nogil=True)

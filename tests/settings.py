@@ -11,6 +11,8 @@ os.environ.setdefault("TRAININGDAY_HOME", tempfile.mkdtemp(prefix="trainingday-t
 
 from trainingday.settings import *
 
+# Where tests stand in for an exchange; child processes read it from the environment.
+TRAININGDAY_EXCHANGE_ADDRESSES = env.dict("TEST_EXCHANGE_ADDRESSES", default={})
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 # A file, so that child processes of a test see the same database.

@@ -35,6 +35,10 @@ class ArtifactRejected(TrainingDayError):
     """A stored model file failed its size, signature, hash, shape or finiteness check."""
 
 
+class ExchangeUnavailable(TrainingDayError):
+    """An exchange did not answer, answered nonsense or refused, also after repeated questions."""
+
+
 class ImportRefused(TrainingDayError):
     """A market data file cannot be imported; carries the HTTP status, a stable code and the row."""
 

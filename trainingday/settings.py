@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "auditlog",
     "trainingday.markets",
     "trainingday.runs",
+    "trainingday.downloads",
     "patterns",
     "strategies",
     "sessions",

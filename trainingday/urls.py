@@ -23,6 +23,7 @@ urlpatterns = [
     path("tokens/<str:token_key>/revoke/", tokens.revoke_token, name="revoke-token"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path("", include("trainingday.downloads.urls")),
     path("", include("trainingday.markets.urls")),
     path("", include("trainingday.runs.urls")),
     path("", include("patterns.urls")),

@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.converters import IntConverter
 
 OPEN = {"login/", "logout/", "healthz", "readyz", "admin/login/", "favicon.ico"}
-OWN_APPS = ("markets", "runs", "patterns", "strategies", "training_sessions")
+OWN_APPS = ("markets", "runs", "downloads", "patterns", "strategies", "training_sessions")
 
 
 def addresses(resolver: URLResolver, prefix: str = "") -> Iterator[str]:

@@ -62,6 +62,13 @@ class Market(models.Model):
     )
     slug = models.SlugField(max_length=90, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    fetched_at = models.DateTimeField(
+        "last fetch",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When a file or an exchange last gave bars, new ones or not.",
+    )
 
     class Meta:
         ordering = ["symbol", "interval", "venue"]

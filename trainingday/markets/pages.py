@@ -8,6 +8,7 @@ from typing import Any
 from trainingday.display import thin
 from trainingday.exceptions import ArtifactRejected, NotEnoughBars
 from trainingday.markets.candles import draw_candles
+from trainingday.markets.exchange.exchanges import EXCHANGES
 from trainingday.markets.models import Dataset, Market, TestWindow, moment
 from trainingday.markets.queries import query_bars, query_split, query_test_window
 from trainingday.typing import JSONDict
@@ -39,6 +40,11 @@ class MarketPage:
     candles: JSONDict
     segments: list[Segment]
     problem: str
+
+    @property
+    def may_refresh(self) -> bool:
+        """Return whether the market's bars can be fetched from its exchange."""
+        return self.dataset is not None and self.market.venue in EXCHANGES
 
     @property
     def quality(self) -> JSONDict:

@@ -10,13 +10,15 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
+from django.db.models.functions import Now
 
 from trainingday.bars import Bars
-from trainingday.exceptions import ImportRefused, InvalidArgument
+from trainingday.exceptions import InvalidArgument
 from trainingday.markets.calendars import find_gaps, guess_calendar
 from trainingday.markets.importers.options import ImportLimits, ImportOptions
-from trainingday.markets.importers.reader import Imported, read_file
+from trainingday.markets.importers.reader import read_file
 from trainingday.markets.intervals import interval_seconds
+from trainingday.markets.merging import merge_bars
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.quality import Finding, assess
 from trainingday.markets.queries import query_bars, query_test_window
@@ -24,6 +26,7 @@ from trainingday.markets.splits import DEFAULT_GAP, MIN_TEST, plan_split, test_l
 from trainingday.markets.storage import write_bars
 from trainingday.typing import JSONDict
 
+DUPLICATES = ("exact_duplicates_dropped", "duplicates_resolved")
 NEW_WINDOW_SHARE = 0.5  # of a usual test window must be newer than the last window's end
 
 
@@ -59,6 +62,18 @@ def get_or_create_market(
     )
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Bars whose file is on disk and whose report is written; `store_prepared` adds the row."""
+
+    market: Market
+    bars: Bars
+    sha256: str
+    file: str
+    warnings: tuple[Finding, ...]
+    report: JSONDict
+
+
 def load_bars(
     market: Market,
     bars: Bars,
@@ -67,7 +82,14 @@ def load_bars(
     findings: Sequence[Finding] = (),
     report: JSONDict | None = None,
 ) -> LoadResult:
-    """Store checked bars as the market's next dataset, or return the equal one that exists.
+    """Store checked bars as the market's next dataset, or return the equal one that exists."""
+    return store_prepared(prepare_bars(market, bars, findings=findings, report=report), source)
+
+
+def prepare_bars(
+    market: Market, bars: Bars, *, findings: Sequence[Finding] = (), report: JSONDict | None = None
+) -> Prepared:
+    """Write the bars' file and report on their quality.
 
     The file is on disk before its row: a crash between the two leaves a file without a row, which is
     harmless, never a row without a file.
@@ -75,19 +97,32 @@ def load_bars(
     bars = replace(bars, gap_before=find_gaps(bars.timestamps, market.interval, market.calendar))
     quality = assess(bars, market.interval, market.calendar)
     warnings = (*findings, *quality.findings())
-    details = {**quality.as_dict(), **(report or {}), "warnings": [item.as_dict() for item in warnings]}
+    details = {
+        **quality.as_dict(),
+        "duplicates": sum(item.count for item in findings if item.code in DUPLICATES),
+        **(report or {}),
+        "warnings": [item.as_dict() for item in warnings],
+    }
     sha256, file = write_bars(Path(settings.TRAININGDAY_DATASETS), bars)
+    return Prepared(market, bars, sha256, file, warnings, details)
+
+
+def store_prepared(prepared: Prepared, source: str) -> LoadResult:
+    """Add the row of the market's next dataset, or return the equal one that exists."""
+    market, bars = prepared.market, prepared.bars
+    warnings, details = prepared.warnings, prepared.report
     with transaction.atomic():
         Market.objects.select_for_update().get(pk=market.pk)  # versions are numbered one load at a time
-        known = Dataset.objects.filter(market=market, sha256=sha256).first()
+        note_fetch(market)
+        known = Dataset.objects.filter(market=market, sha256=prepared.sha256).first()
         if known is not None:
             return LoadResult(market, known, False, warnings, details)
         newest = Dataset.objects.filter(market=market).aggregate(newest=Max("version"))["newest"] or 0
         dataset = Dataset.objects.create(
             market=market,
             version=newest + 1,
-            sha256=sha256,
-            file=file,
+            sha256=prepared.sha256,
+            file=prepared.file,
             first_us=int(bars.timestamps[0]),
             last_us=int(bars.timestamps[-1]),
             n_rows=len(bars),
@@ -95,6 +130,11 @@ def load_bars(
             source=source[:300],
         )
     return LoadResult(market, dataset, True, warnings, details)
+
+
+def note_fetch(market: Market) -> None:
+    """Record that the market's data were fetched now, whether or not they were new."""
+    Market.objects.filter(pk=market.pk).update(fetched_at=Now())
 
 
 def load_file(
@@ -143,7 +183,8 @@ def load_file(
     }
     with transaction.atomic():
         market, _ = get_or_create_market(symbol, venue, seconds, calendar=calendar)
-        bars = _appended(market, imported, options or ImportOptions()) if append else imported.bars
+        keep = options.keep if options else None
+        bars = append_bars(market, imported.bars, keep) if append else imported.bars
         return load_bars(market, bars, filename, findings=imported.warnings, report=report)
 
 
@@ -160,36 +201,10 @@ def _content(source: bytes | Path, limits: ImportLimits) -> bytes:
         return file.read(limits.max_bytes + 1)
 
 
-def _appended(market: Market, imported: Imported, options: ImportOptions) -> Bars:
-    """Return the newest dataset's bars with the imported ones; where both have a bar it must be the same."""
+def append_bars(market: Market, added: Bars, keep: str | None) -> Bars:
+    """Return the newest dataset's bars with the added ones; see `merge_bars`."""
     newest = Dataset.objects.filter(market=market).order_by("-version").first()
-    if newest is None:
-        return imported.bars
-    stored, added = query_bars(newest), imported.bars
-    _, at_stored, at_added = np.intersect1d(
-        stored.timestamps, added.timestamps, assume_unique=True, return_indices=True
-    )
-    names = ("open", "high", "low", "close", "volume")
-    differs = np.zeros(at_stored.size, dtype=np.bool_)
-    for name in names:
-        differs |= getattr(stored, name)[at_stored] != getattr(added, name)[at_added]
-    if differs.any() and options.keep is None:
-        raise ImportRefused(
-            "conflicting_duplicates",
-            f"{int(differs.sum()):,} bars of the file differ from stored bars of the same time; choose which to keep",
-        )
-    new = np.ones(len(added), dtype=np.bool_)
-    old = np.ones(len(stored), dtype=np.bool_)
-    if options.keep == "last":
-        old[at_stored] = False
-    else:
-        new[at_added] = False
-    stamps = np.concatenate((stored.timestamps[old], added.timestamps[new]))
-    order = np.argsort(stamps, kind="stable")
-    columns = (
-        np.concatenate((getattr(stored, name)[old], getattr(added, name)[new]))[order] for name in names
-    )
-    return Bars.create(stamps[order], *columns)
+    return added if newest is None else merge_bars(query_bars(newest), added, keep)
 
 
 def current_test_window(market: Market, dataset: Dataset, gap: int = DEFAULT_GAP) -> TestWindow:

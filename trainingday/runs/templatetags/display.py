@@ -31,6 +31,7 @@ RUN_PAGES = {
     "tournament": "strategies:tournament",
     "scan": "patterns:scan",
     "replay": "sessions:replay",
+    "download": "downloads:detail",
 }
 WORDS = {
     "same_bits": "same bits",

@@ -28,6 +28,4 @@ register(
     )
 )
 register_job(Job(TrainingSession.kind, "training session", start_scheduled_session, presets=tuple(PRESETS)))
-auditlog.register(TrainingSession, include_fields=["state", "is_cancel_requested", "verdict", "generation"])
-auditlog.register(SessionReplay, include_fields=["state", "is_cancel_requested", "result"])
 auditlog.register(ModelVersion, include_fields=["stage", "stage_reason"])

@@ -12,6 +12,7 @@ from strategies.hooks import champion_changed
 from strategies.models import Champion, Strategy, Tournament
 from strategies.plans import GENETIC, check_size, standalone_configuration
 from strategies.positions import CONTROLS
+from trainingday.access import audit
 from trainingday.exceptions import InvalidArgument, StateConflict
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_bars, query_latest_dataset, query_split
@@ -97,7 +98,7 @@ def roll_back(champion: Champion, *, reason: str, user: User, to: Champion | Non
         If the champion is no longer the current one.
     """
     text = _checked_reason(reason, user)
-    with transaction.atomic():
+    with transaction.atomic(), audit.doing("roll back", text):
         _require_current(champion)
         target = queries.predecessor(champion) if to is None else to
         if target is None:
@@ -119,7 +120,7 @@ def roll_back(champion: Champion, *, reason: str, user: User, to: Champion | Non
 def retire(champion: Champion, *, reason: str, user: User) -> None:
     """End the reign of the current champion and leave its market without one; raises as `roll_back`."""
     text = _checked_reason(reason, user)
-    with transaction.atomic():
+    with transaction.atomic(), audit.doing("retire", text):
         _require_current(champion)
         _leave_vacant(champion, user, f"Retired by {user.get_username()}: {text}")
 
@@ -129,7 +130,7 @@ def promote(strategy: Strategy, *, reason: str, user: User) -> Champion:
     text = _checked_reason(reason, user)
     if strategy.family in CONTROLS:
         raise InvalidArgument(f"a control cannot be champion: the strategy should not be {strategy.family}")
-    with transaction.atomic():
+    with transaction.atomic(), audit.doing("promote", text):
         Market.objects.select_for_update().get(pk=strategy.market_id)
         current = queries.current_champion(strategy.market)
         if current is not None and current.strategy_id == strategy.pk:

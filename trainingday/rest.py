@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,12 @@ class PayloadTooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_detail = "Request too large."
     default_code = "too_large"
+
+
+class KeyReused(exceptions.APIException):
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_detail = "This Idempotency-Key has been used with another body; send a new key."
+    default_code = "key_reused"
 
 
 class Pages(PageNumberPagination):
@@ -80,13 +87,31 @@ def _parameters_of(fields: Any) -> set[str]:
 
 
 def idempotency_key(request: Request) -> str:
-    """Return the Idempotency-Key header, "" without one; too long or unprintable is a 400."""
+    """Return the Idempotency-Key header, "" without one; too long or unprintable is a 400.
+
+    A key that its user has sent to the same address with another body is a 422: nothing would tell which of
+    the two was meant.
+    """
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         raise exceptions.ValidationError(
             {"Idempotency-Key": [f"At most {MAX_KEY_LENGTH} printable characters are allowed."]}
         )
+    if key and request.user.pk is not None:
+        _require_same_body(request, key, request.user.pk)
     return key
+
+
+def _require_same_body(request: Request, key: str, user_id: int) -> None:
+    from trainingday.access.models import RequestKey
+
+    body = json.dumps(request.data, sort_keys=True, default=str)
+    digest = sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+    row, _ = RequestKey.objects.get_or_create(
+        user_id=user_id, path=request.path[:200], key=key, defaults={"body_sha256": digest}
+    )
+    if row.body_sha256 != digest:
+        raise KeyReused
 
 
 def _depth(value: Any) -> int:

@@ -43,7 +43,7 @@ TRAININGDAY_MIN_FREE_DISK_MB = env.int("TRAININGDAY_MIN_FREE_DISK_MB", 1024)
 TRAININGDAY_MAX_UPLOAD_BYTES = env.int("TRAININGDAY_MAX_UPLOAD_BYTES", 200 * 1024 * 1024)
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "trainingday.access.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "csp",
     "django_q",
     "auditlog",
+    "trainingday.access",
     "trainingday.markets",
     "trainingday.runs",
     "trainingday.downloads",
@@ -79,13 +80,19 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "auditlog.middleware.AuditlogMiddleware",
+    "trainingday.access.audit.AuditMiddleware",
 ]
 
 ROOT_URLCONF = "trainingday.urls"
 ASGI_APPLICATION = "trainingday.asgi.application"
 WSGI_APPLICATION = "trainingday.wsgi.application"
 LOGIN_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "trainingday.access.site.RolePermissions",
+]
+# A session ends a week after its log-in, used or not; a new password ends it everywhere at once.
+SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", 7 * 24 * 3600)
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
@@ -201,6 +208,7 @@ X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "trainingday.errors.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
+TRUST_PROXY_HEADERS = env.bool("TRUST_PROXY_HEADERS", False)
 if not LOCAL:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31536000)
@@ -208,12 +216,12 @@ if not LOCAL:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    if env.bool("TRUST_PROXY_HEADERS", False):
+    if TRUST_PROXY_HEADERS:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "trainingday.access.authentication.ScopedTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["trainingday.permissions.ReadOrOperate"],
@@ -226,10 +234,20 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "trainingday.rest.handle_exception",
     "DEFAULT_PARSER_CLASSES": ["trainingday.rest.StrictJSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["trainingday.access.authentication.RequestThrottle"],
     "DEFAULT_VERSIONING_CLASS": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False}
+KNOX_TOKEN_MODEL = "access.ApiToken"  # noqa: S105  (a model, no secret)
+# (uses, seconds) of each limit; see trainingday/access/limits.py for where they are counted.
+TRAININGDAY_RATE_LIMITS = {
+    "login": (env.int("LIMIT_LOGINS", 5), 300),
+    "login-address": (env.int("LIMIT_LOGINS_BY_ADDRESS", 50), 300),
+    "read": (env.int("LIMIT_READS", 1200), 60),
+    "write": (env.int("LIMIT_WRITES", 120), 60),
+    "import": (env.int("LIMIT_IMPORTS", 30), 60),
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Training Day",
     "DESCRIPTION": "Train, breed and mine trading strategies; read the evidence; follow the champion.",

@@ -2,14 +2,12 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from sessions.views import home
-from trainingday import tokens
 
 favicon = login_not_required(RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg", permanent=True))
 
@@ -17,13 +15,10 @@ urlpatterns = [
     path("favicon.ico", favicon),
     path("", home, name="home"),
     path("admin/", admin.site.urls),
-    path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
-    path("tokens/", tokens.token_list, name="tokens"),
-    path("tokens/<str:token_key>/revoke/", tokens.revoke_token, name="revoke-token"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("", include("trainingday.downloads.urls")),
+    path("", include("trainingday.access.urls")),
     path("", include("trainingday.markets.urls")),
     path("", include("trainingday.runs.urls")),
     path("", include("patterns.urls")),

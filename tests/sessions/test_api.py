@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from sessions import real_session
@@ -16,6 +15,7 @@ from sessions.models import TrainingSession
 from sessions.services import request_session
 from tests.conftest import make_market
 from tests.markets import gaussian_bars
+from trainingday.access import tokens
 from trainingday.markets.models import Market
 from trainingday.runs import services
 from trainingday.runs.models import RunState, Trigger
@@ -28,7 +28,7 @@ MakeUser = Callable[[str], User]
 def client_of(user: User | None) -> APIClient:
     client = APIClient()
     if user is not None:
-        _, token = AuthToken.objects.create(user)
+        token = tokens.make(user, scope="operate")
         client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
     return client
 

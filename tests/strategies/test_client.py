@@ -1,12 +1,12 @@
 from datetime import UTC, datetime
 
 import pytest
-from knox.models import AuthToken
 
 from strategies.exam import crown
 from strategies.models import Tournament
 from strategies.positions import get_or_create_strategy
 from tests.strategies.helpers import make_user, null_market
+from trainingday.access import tokens
 from trainingday.client import ApiError, Client
 from trainingday.permissions import OPERATOR
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def bot(live_server, monkeypatch):
     monkeypatch.setattr("trainingday.runs.services.nudge", lambda run: None)
-    _, token = AuthToken.objects.create(make_user(OPERATOR))
+    token = tokens.make(make_user(OPERATOR), scope="operate")
     return Client(live_server.url, token)
 
 

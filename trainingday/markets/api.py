@@ -42,6 +42,7 @@ class DatasetViewSet(viewsets.ReadOnlyModelViewSet[Dataset]):
 
     queryset = Dataset.objects.select_related("market")
     parser_classes = [UploadParser]
+    write_limit = "import"
     filterset_fields = ["market__slug", "version", "sha256"]
     ordering_fields = ["created_at", "version", "n_rows"]
     lookup_value_regex = "[0-9]{1,18}"

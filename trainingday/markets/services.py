@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
+from trainingday.access import audit
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.calendars import find_gaps, guess_calendar
@@ -129,6 +130,7 @@ def store_prepared(prepared: Prepared, source: str) -> LoadResult:
             quality=details,
             source=source[:300],
         )
+        audit.record("import", dataset, details={"source": dataset.source, "bars": dataset.n_rows})
     return LoadResult(market, dataset, True, warnings, details)
 
 

@@ -2,12 +2,13 @@
 
 from django.urls import include, path
 
+from trainingday.access.limits import limited
 from trainingday.markets import views
 
 app_name = "markets"
 urlpatterns = [
     path("markets/", views.market_list, name="list"),
-    path("markets/import/", views.import_file, name="import"),
+    path("markets/import/", limited("import")(views.import_file), name="import"),
     path("markets/<slug:slug>/", views.market_detail, name="detail"),
     path("markets/<slug:slug>/candles.json", views.candles, name="candles"),
     path("api/v1/", include("trainingday.markets.api_urls")),

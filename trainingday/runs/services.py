@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from django.utils.module_loading import import_string
 from django_q.tasks import async_task
 
+from trainingday.access import audit
 from trainingday.exceptions import NotFound, StateConflict
 from trainingday.runs.kinds import all_kinds, get_kind
 from trainingday.runs.models import ACTIVE, Run, RunState
@@ -51,6 +52,8 @@ def request_run(run: AnyRun) -> AnyRun:
     try:
         with transaction.atomic():
             run.save(force_insert=True)
+            details = {"market": run.market.slug, "trigger": run.trigger, "seed": run.seed}
+            audit.record("start", run, actor=run.requested_by, details=details)
             transaction.on_commit(lambda: nudge(run))
     except IntegrityError as error:
         active = model._default_manager.filter(
@@ -123,6 +126,12 @@ def cancel(run: Run) -> None:
         If the run has already finished.
     """
     runs = type(run)._default_manager.filter(pk=run.pk)
+    with transaction.atomic():
+        _ask_to_stop(run, runs)
+        audit.record("cancel", run, details={"market": run.market.slug})
+
+
+def _ask_to_stop(run: Run, runs: QuerySet[Run]) -> None:
     if runs.filter(state=RunState.QUEUED).update(
         state=RunState.CANCELLED, is_cancel_requested=True, finished_at=Now(), reason="cancelled"
     ):

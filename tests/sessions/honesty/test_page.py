@@ -5,12 +5,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from sessions.honesty.report import rate_line
 from sessions.models import HonestyRun
 from tests import pages
+from trainingday.access import tokens
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/honesty/"
@@ -87,7 +87,7 @@ def test_it_costs_the_same_for_few_and_many_runs(viewer: Client) -> None:
 
 def test_the_api_lists_runs_newest_first_and_takes_none() -> None:
     client = APIClient()
-    _, token = AuthToken.objects.create(pages.make_user("operator"))
+    token = tokens.make(pages.make_user("operator"), scope="operate")
     client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
     store(seed=1)
     newest = store(seed=2)

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class AccessConfig(AppConfig):
+    name = "trainingday.access"
+    label = "access"
+    verbose_name = "Access"
+
+    def ready(self) -> None:
+        from trainingday.access import registration  # noqa: F401  (connects audit and its guards)

@@ -9,9 +9,10 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trainingday.settings")
 http = get_asgi_application()
 
-from trainingday.runs.routing import websocket_urlpatterns  # noqa: E402  (needs the app registry)
+from strategies.routing import websocket_urlpatterns as signal_sockets  # noqa: E402  (needs the app registry)
+from trainingday.runs.routing import websocket_urlpatterns as run_sockets  # noqa: E402
 from trainingday.runs.sockets import SameOrigin  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": http, "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))}
+    {"http": http, "websocket": SameOrigin(AuthMiddlewareStack(URLRouter([*run_sockets, *signal_sockets])))}
 )

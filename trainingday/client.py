@@ -1,17 +1,23 @@
-"""A small client of the API; it needs `requests` alone, so that a bot may copy this one file."""
+"""A small client of the API; it needs `requests` alone, so that a bot may copy this one file.
+
+`Client.signals`, which is told of changes instead of asking, needs `websockets` as well.
+"""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import requests
 
 TIMEOUT_SECONDS = 10.0
+CLOSED = {4401: 401, 4404: 404}  # the server's reasons to close a socket for good, as HTTP says them
+LONGEST_PAUSE_SECONDS = 30.0
 FINISHED = ("succeeded", "failed", "cancelled")
 
 
@@ -75,6 +81,44 @@ class Client:
     def signal(self, market: str) -> Signal:
         """Return the champion's position for a market's latest bar."""
         return _signal(self._call("GET", "api/v1/signals/", params={"market": market}))
+
+    def signals(self, market: str) -> Iterator[Signal]:
+        """Yield the market's signal now and whenever it changes, for ever.
+
+        It changes with new bars, with a new champion, and when it becomes stale. A broken connection is
+        opened again, after pauses of at most 30 s in which nothing is yielded.
+
+        Raises
+        ------
+        ApiError
+            If the token is not or no longer good (401), or there is no such market (404).
+        ImportError
+            If the package `websockets` is not installed.
+        """
+        from websockets.exceptions import ConnectionClosed, InvalidStatus
+        from websockets.sync.client import connect
+
+        address = f"ws{self._address.removeprefix('http')}ws/signals/?market={quote(market)}"
+        headers = {"Authorization": str(self._session.headers["Authorization"])}
+        pause = 1.0
+        while True:
+            try:
+                with connect(address, additional_headers=headers, open_timeout=self._timeout) as socket:
+                    for text in socket:
+                        frame = json.loads(text)
+                        if frame["type"] == "signal":
+                            pause = 1.0
+                            yield _signal(frame["signal"])
+            except InvalidStatus as error:
+                raise ApiError(error.response.status_code, "the server refused the socket") from error
+            except ConnectionClosed as error:
+                if error.rcvd is not None and error.rcvd.code in CLOSED:
+                    reason = error.rcvd.reason or "the server closed the socket"
+                    raise ApiError(CLOSED[error.rcvd.code], reason) from error
+            except OSError:
+                pass  # not reachable for now
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def start_session(self, market: str, *, key: str = "", **fields: Any) -> str:
         """Start a training session and return its run, such as "session-12"; the same key starts one only."""

@@ -1,6 +1,11 @@
+import json
+import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
+from websockets.sync.server import serve
 
 from strategies.exam import crown
 from strategies.models import Tournament
@@ -64,3 +69,58 @@ def test_lists_are_read_page_by_page(bot):
         get_or_create_strategy(market, "breakout", {"period": period})
     rows = list(bot.pages("strategies/", page_size=3))
     assert len({row["id"] for row in rows}) == 7
+
+
+SIGNAL = {
+    "market": "SP500-1d", "state": "champion", "position": 1.0, "since": "2024-01-02T00:00:00Z",
+    "bar": "2024-01-03T00:00:00Z", "decided_at": "2024-01-04T00:00:00Z", "age_seconds": 3.0,
+    "is_stale": False, "dataset": {"version": 1}, "champion": {"id": 1},
+}  # fmt: skip
+
+
+@contextmanager
+def server_of(handle):
+    """A WebSocket server that plays what the product would."""
+    with serve(handle, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Client(f"http://127.0.0.1:{server.socket.getsockname()[1]}", "a-token")
+        server.shutdown()
+
+
+def test_a_bot_is_told_of_changes_and_comes_back_after_a_break(monkeypatch):
+    monkeypatch.setattr("trainingday.client.time.sleep", lambda seconds: pauses.append(seconds))
+    asked, pauses = [], []
+
+    def handle(socket):
+        asked.append((socket.request.path, socket.request.headers["Authorization"]))
+        socket.send(json.dumps({"type": "pong"}))
+        socket.send(json.dumps({"type": "signal", "signal": {**SIGNAL, "position": float(len(asked))}}))
+
+    with server_of(handle) as bot:
+        told = list(islice(bot.signals("SP500-1d"), 3))
+    assert [signal.position for signal in told] == [1.0, 2.0, 3.0]
+    assert told[0].since == datetime(2024, 1, 2, tzinfo=UTC) and told[0].is_tradable
+    assert set(asked) == {("/ws/signals/?market=SP500-1d", "Token a-token")}
+    assert pauses == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(("code", "status"), [(4401, 401), (4404, 404)])
+def test_a_socket_closed_for_good_says_why(code, status):
+    refusing = server_of(lambda socket: socket.close(code, "because"))
+    with refusing as bot, pytest.raises(ApiError, match="because") as caught:
+        next(bot.signals("SP500-1d"))
+    assert caught.value.status == status
+
+
+def test_a_server_that_cannot_be_reached_is_tried_again_and_again(monkeypatch):
+    pauses = []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 7:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainingday.client.time.sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        next(Client("http://127.0.0.1:9", "a-token").signals("SP500-1d"))
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]

@@ -10,8 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from channels.auth import get_user
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.sessions.backends.base import SessionBase
+from knox.auth import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+
+from trainingday.runs.sockets import header_of
 
 UNAUTHENTICATED, BAD_MESSAGE, NOT_FOUND, TOO_FAST = 4401, 4400, 4404, 4429
 UNSUPPORTED, TOO_BIG, TOO_SLOW = 1003, 1009, 1013
@@ -127,7 +132,9 @@ class LiveSocket(AsyncWebsocketConsumer):
                 return
 
     async def _is_signed_in(self) -> bool:
-        """Read session and user anew: both may have ended since the socket opened."""
+        """Read token, or session and user, anew: they may have ended since the socket opened."""
+        if given := header_of(self.scope, b"authorization"):
+            return bool(await database_sync_to_async(_is_token_good)(given))
         session: SessionBase | None = self.scope.get("session")
         if session is None or not session.session_key:
             return False
@@ -140,3 +147,15 @@ class LiveSocket(AsyncWebsocketConsumer):
 
     async def send_frame(self, frame: Frame) -> None:
         await self.send(text_data=json.dumps(frame))
+
+
+def _is_token_good(authorization: str) -> bool:
+    """Return whether an Authorization header holds an API token that still holds, of an active user."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "token" or not token.isascii():
+        return False
+    try:
+        user, _ = TokenAuthentication().authenticate_credentials(token.strip().encode())
+    except AuthenticationFailed:
+        return False
+    return bool(user.is_active)

@@ -22,16 +22,27 @@ class SameOrigin(BaseMiddleware):
         return await self.inner(scope, receive, send)
 
 
+def header_of(scope: dict[str, Any], name: bytes) -> str:
+    """Return a header of the handshake, "" without it."""
+    found = [bytes(value) for key, value in scope.get("headers", []) if key.lower() == name]
+    return found[-1].decode("latin-1") if found else ""
+
+
 def is_same_origin(scope: dict[str, Any]) -> bool:
-    headers = {name.lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
-    origin, host = headers.get(b"origin", ""), headers.get(b"host", "")
+    """Return whether the socket may open: asked for by this site, or by a program with a token of its own.
+
+    Every browser sends Origin, and none lets a page set Authorization: a handshake with the second and
+    without the first is no page's, and then the token alone signs it in.
+    """
+    origin, host = header_of(scope, b"origin"), header_of(scope, b"host")
     if origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
     hostname = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
     if not host or not validate_host(hostname, settings.ALLOWED_HOSTS):
         return False
-    forwarded = (
-        headers.get(b"x-forwarded-proto") if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) else None
-    )
+    if not origin:
+        return bool(header_of(scope, b"authorization"))
+    trusts_proxy = bool(getattr(settings, "SECURE_PROXY_SSL_HEADER", None))
+    forwarded = header_of(scope, b"x-forwarded-proto") if trusts_proxy else ""
     secure = scope.get("scheme") == "wss" or forwarded == "https"
     return bool(origin == f"{'https' if secure else 'http'}://{host}")

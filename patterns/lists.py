@@ -1,10 +1,29 @@
 """The list of patterns."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.db.models import F
 
 from patterns.models import DIRECTIONS, Pattern
 from trainingday.lists import Choice, Column, Listing
 from trainingday.markets.queries import MARKET_CHOICE
+
+# Of the record on the bars that mining did not see.
+LATER = (
+    ("n", "n_known"),
+    ("success_rate", "success_rate"),
+    ("success_low", "success_low"),
+    ("success_high", "success_high"),
+    ("base_rate", "base_rate"),
+    ("lift", "lift"),
+    ("net_return", "mean_net_return"),
+)
+
+
+def _later(field: str) -> Callable[[Pattern], Any]:
+    return lambda row: row.later_record.get(field)
+
 
 PATTERNS = Listing(
     "patterns",
@@ -13,21 +32,21 @@ PATTERNS = Listing(
         Column("key"),
         Column("window"),
         Column("word"),
+        Column("conditions"),
         Column("horizon"),
         Column("direction", "get_direction_display"),
         Column("state"),
         Column("state_reason"),
-        Column("validation_success_rate", "success_rate"),
-        Column("validation_success_low", lambda row: row.confirmation.get("success_low")),
-        Column("validation_success_high", lambda row: row.confirmation.get("success_high")),
-        Column("validation_n", lambda row: row.confirmation.get("n_known")),
-        Column("validation_base_rate", lambda row: row.confirmation.get("base_rate")),
-        Column("average_return"),
-        Column("n_occurrences"),
+        Column("found_by", "found_by.public_id"),
+        Column("found_on", "created_at"),
         Column("q_value"),
+        Column("train_n", "n_occurrences"),
+        Column("train_success_rate", lambda row: row.discovery.get("success_rate")),
+        *(Column(f"later_{name}", _later(field)) for name, field in LATER),
+        Column("decay_success_rate", lambda row: row.decay.get("success_rate")),
+        Column("decay_net_return", lambda row: row.decay.get("mean_net_return")),
         Column("confirmed_at"),
         Column("retired_at"),
-        Column("created_at"),
     ),
     filters=(
         Choice("state", "State", "state", lambda: Pattern.State.choices),
@@ -36,9 +55,11 @@ PATTERNS = Listing(
     ),
     sorts={
         "q": "q_value",
-        "rate": "success_rate",
-        "return": "average_return",
-        "n": "n_occurrences",
+        "rate": "tracking__since_found__success_rate",
+        "lift": "tracking__since_found__lift",
+        "return": "tracking__since_found__mean_net_return",
+        "decay": "tracking__decay__success_rate",
+        "n": "tracking__since_found__n_known",
         "horizon": "horizon",
         "found": "created_at",
     },

@@ -6,6 +6,7 @@ from django.db import models
 
 from trainingday.markets.models import Dataset, Market
 from trainingday.runs.models import Run
+from trainingday.typing import JSONDict
 
 DIRECTIONS = [(1, "long"), (-1, "short")]
 LEVELS = ("low", "middle", "high")  # thirds of train
@@ -104,6 +105,18 @@ class Pattern(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def later_record(self) -> JSONDict:
+        """Return the record on the bars that mining did not see, as the newest scan left it."""
+        found: JSONDict = self.tracking.get("since_found") or self.confirmation
+        return found
+
+    @property
+    def decay(self) -> JSONDict:
+        """Return how the later record differs from the one on train; empty where it was not followed yet."""
+        change: JSONDict = self.tracking.get("decay") or {}
+        return change
 
     @property
     def conditions(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from django.contrib.auth.models import User
@@ -21,7 +22,7 @@ from trainingday.exceptions import ArtifactRejected, InvalidArgument, StateConfl
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_latest_dataset
 from trainingday.markets.splits import plan_split
-from trainingday.permissions import may_administer
+from trainingday.permissions import may_operate
 from trainingday.runs.models import Run, TrainingSchedule, Trigger
 from trainingday.runs.services import new_seed, request_run
 from trainingday.typing import FloatArray, JSONDict
@@ -81,14 +82,14 @@ def retire_pattern(pattern: Pattern, *, reason: str, user: User) -> Pattern:
     Raises
     ------
     PermissionDenied
-        If the user is no admin.
+        If the user is neither operator nor admin.
     InvalidArgument
         If the reason is no 3..500 characters.
     StateConflict
         If the pattern is retired already.
     """
-    if not may_administer(user):
-        raise PermissionDenied("only an admin may retire a pattern by hand")
+    if not may_operate(user):
+        raise PermissionDenied("only an operator may retire a pattern by hand")
     text = reason.strip()
     if not REASON_LENGTH[0] <= len(text) <= REASON_LENGTH[1]:
         raise InvalidArgument(
@@ -136,19 +137,27 @@ def set_fingerprint(definition: JSONDict) -> str:
     return hashlib.sha256(canonical_json(definition)).hexdigest()
 
 
-def load_set(sha256: str) -> JSONDict:
-    """Return the definition of a frozen set.
+def load_sets(names: Sequence[str]) -> list[JSONDict]:
+    """Return the definitions of frozen sets, in one query.
 
     Raises
     ------
     NotFound
         If there is no such set.
     ArtifactRejected
-        If its definition is no longer what its name says.
+        If a definition is no longer what its name says.
     """
-    definition: JSONDict = queries.query_set(sha256).definition
-    if set_fingerprint(definition) != sha256:
-        raise ArtifactRejected(f"pattern set {sha256[:12]} is not what was frozen under this name")
+    definitions: list[JSONDict] = []
+    for row in queries.query_sets(names):
+        if set_fingerprint(row.definition) != row.sha256:
+            raise ArtifactRejected(f"pattern set {row.sha256[:12]} is not what was frozen under this name")
+        definitions.append(row.definition)
+    return definitions
+
+
+def load_set(sha256: str) -> JSONDict:
+    """Return `load_sets` of one."""
+    [definition] = load_sets([sha256])
     return definition
 
 

@@ -9,6 +9,7 @@ urlpatterns = [
     path("patterns/", views.pattern_list, name="list"),
     path("patterns/scan/", views.start, name="start"),
     path("patterns/<int:pk>/", views.detail, name="detail"),
+    path("patterns/<int:pk>/retire/", views.retire, name="retire"),
     path("patterns/scans/<int:pk>/", views.scan, name="scan"),
     path("api/v1/", include("patterns.api_urls")),
 ]

@@ -104,7 +104,7 @@ class BacktestReport:
 
 def backtest_strategy(
     market: Market,
-    family: str,
+    family: str | Family,
     parameters: Mapping[str, Any],
     segment: str = DEFAULT_SEGMENT,
     *,
@@ -117,8 +117,8 @@ def backtest_strategy(
     Parameters
     ----------
     market : Market
-    family : str
-        Name of a registered family.
+    family : str or Family
+        Name of a registered family, or one that is not registered, such as frozen patterns.
     parameters : mapping
         Of the family; left-out ones take their defaults.
     segment : str
@@ -143,7 +143,7 @@ def backtest_strategy(
     from them, so a result seen on them is a look at a later exam.
     """
     chosen = _chosen_segments(segment)
-    known = _family(family)
+    known = family if isinstance(family, Family) else _family(family)
     costs = _costs(market, fee, slippage)
     for parameter in known.parameters:
         if parameter.name in parameters:

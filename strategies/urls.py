@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from strategies import backtest_views, views
+from strategies import backtest_views, pattern_views, views
 
 app_name = "strategies"
 urlpatterns = [
@@ -12,6 +12,10 @@ urlpatterns = [
     path("tournaments/<int:pk>/genealogy/", views.genealogy, name="genealogy"),
     path("backtest/", backtest_views.backtest, name="backtest"),
     path("backtest/<slug:table>.csv", backtest_views.backtest_csv, name="backtest-csv"),
+    path("patterns/<int:pk>/backtest/", pattern_views.backtest, name="pattern-backtest"),
+    path("patterns/signal/<slug:slug>/", pattern_views.signal, name="pattern-signal"),
+    path("patterns/signal/<slug:slug>/freeze/", pattern_views.freeze, name="freeze-patterns"),
+    path("patterns/signal/<slug:slug>/promote/", pattern_views.promote, name="promote-patterns"),
     path("champions/", views.champions, name="champions"),
     path("champions/<slug:slug>/", views.champion, name="champion"),
     path("champions/<slug:slug>/roll-back/", views.roll_back, name="roll-back"),

@@ -35,6 +35,11 @@ def percent(value: Any, digits: int = 1) -> str:
     return UNDEFINED if not is_defined(value) else f"{number(value * 100, digits)} %"
 
 
+def points(value: Any, digits: int = 1) -> str:
+    """Return a difference of two fractions in signed percentage points."""
+    return f"{signed(100 * value, digits)} pp" if is_defined(value) else UNDEFINED
+
+
 def significant(value: Any, digits: int = 3) -> str:
     """Return a number in `digits` significant figures: learning rates, p-values, parameters."""
     if not is_defined(value):

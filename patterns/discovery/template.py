@@ -45,6 +45,32 @@ class Template:
         return {"offset": self.offset.tolist(), **paths, "n": self.n, "quantiles": list(self.quantiles)}
 
 
+def offsets(pattern: Pattern) -> IntArray:
+    """Return the bars of a drawn path, counted from the decision bar: 1 - window .. horizon + 1."""
+    return np.arange(1 - pattern.shape.window, pattern.horizon + 2)
+
+
+def normalised_paths(bars: Bars, pattern: Pattern, ends: IntArray, stop: int) -> FloatArray:
+    """Return the closes around decision bars in standard deviations of the window that ends there.
+
+    Parameters
+    ----------
+    ends : ndarray of shape (n,), decision bars, each with a whole window before it
+    stop : int, the first bar that may not be drawn
+
+    Returns
+    -------
+    ndarray of shape (n, window + horizon + 1)
+        NaN from `stop` on.
+    """
+    index = ends[:, None] + offsets(pattern)[None, :]
+    closes = bars.close[np.minimum(index, stop - 1)]
+    window = closes[:, : pattern.shape.window]
+    paths: FloatArray = (closes - window.mean(axis=1, keepdims=True)) / window.std(axis=1, keepdims=True)
+    paths[index >= stop] = np.nan
+    return paths
+
+
 def template(
     bars: Bars,
     pattern: Pattern,
@@ -71,12 +97,8 @@ def template(
     if ends.size > MAX_WINDOWS:
         ends = ends[np.linspace(0, ends.size - 1, MAX_WINDOWS).astype(np.int64)]
     stop = len(bars) if segment is None else segment.indices(len(bars))[1]
-    offset = np.arange(1 - pattern.shape.window, pattern.horizon + 2)
-    index = ends[:, None] + offset[None, :]
-    paths = bars.close[np.minimum(index, stop - 1)]
-    window = paths[:, : pattern.shape.window]
-    paths = (paths - window.mean(axis=1, keepdims=True)) / window.std(axis=1, keepdims=True)
-    paths[index >= stop] = np.nan
+    offset = offsets(pattern)
+    paths = normalised_paths(bars, pattern, ends, stop)
     is_known = np.isfinite(paths).any(axis=0)
     mean, low, high = (np.full(offset.size, np.nan) for _ in range(3))
     mean[is_known] = np.nanmean(paths[:, is_known], axis=0)

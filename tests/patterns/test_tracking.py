@@ -168,7 +168,7 @@ def test_a_frozen_set_has_one_name_and_gives_its_positions(market: Market) -> No
     definition, sha256 = freeze_confirmed_set(market)
     assert freeze_confirmed_set(market) == (definition, sha256)
     assert PatternSet.objects.get().definition == definition and set_fingerprint(definition) == sha256
-    assert queries.query_set(sha256).market == market
+    assert queries.query_sets([sha256])[0].market == market
     positions = positions_of_set(definition, planted_bars())
     assert set(np.unique(positions)) <= {-1.0, 0.0, 1.0} and (positions > 0).any() and (positions < 0).any()
     stored_pattern(market, Definition.from_id("w50-00222-any-any-h5-long", RegimeCuts(None, None)))
@@ -200,7 +200,7 @@ def test_only_confirmed_patterns_are_frozen(market: Market) -> None:
     with pytest.raises(StateConflict, match="no confirmed pattern"):
         freeze_confirmed_set(market)
     with pytest.raises(NotFound):
-        queries.query_set("0" * 64)
+        queries.query_sets(["0" * 64])
     with pytest.raises(InvalidArgument, match="format"):
         positions_of_set({"patterns": []}, planted_bars())
 
@@ -248,9 +248,15 @@ def test_occurrences_are_drawn_on_the_price() -> None:
     bars = planted_bars()
     market = make_market(bars[:3000])
     pattern = stored_pattern(market, RISING)
-    assert queries.occurrences_on_price(pattern)["marks"] == []
+    assert queries.occurrences_on_price(pattern, []) == queries.NOTHING_DRAWN
     for bar in (100, 1500, 1600):
         PatternSighting.objects.create(pattern=pattern, bar_us=int(bars.timestamps[bar]), is_success=True)
-    drawn = queries.occurrences_on_price(pattern, 300)
+    drawn = queries.occurrences_on_price(pattern, queries.query_sightings_of(pattern), 300)
     assert len(drawn["close"]) == len(drawn["times_us"]) == 300
     assert [mark["bar_us"] for mark in drawn["marks"]] == [int(bars.timestamps[bar]) for bar in (1500, 1600)]
+    assert [mark["close"] for mark in drawn["marks"]] == [bars.close[1500], bars.close[1600]]
+    window = bars.close[1451:1501]
+    expected = (bars.close[1451:1507] - window.mean()) / window.std()
+    assert len(drawn["paths"]) == 2
+    np.testing.assert_allclose(drawn["paths"][0]["path"], expected)
+    assert drawn["paths"][1]["path"][-1] is not None

@@ -21,7 +21,7 @@ from trainingday.runs.models import RunState, Trigger
 from trainingday.typing import JSONDict
 
 N_LINES = 20
-COLUMNS = ("", "Pattern", "Train", "n", "Later", "95 %", "n", "Base", "Net", "q")
+COLUMNS = ("Pattern", "Train", "Later", "95 %", "n", "Base", "Net", "q")
 CAPTION = (
     "Success and net return per sighting after costs, in %; train, on which it was found, flatters; later is "
     "validation; base: the same trade from every bar. ✓ confirmed, ✗ retired."
@@ -89,7 +89,7 @@ def _print(scan: PatternScan, console: Console) -> None:
         title = f"{scan.public_id}, seed {scan.seed}: the best {len(lines)}"
         table = Table(title=title, caption=CAPTION, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for index, column in enumerate(COLUMNS):
-            table.add_column(column, justify="left" if index < 2 else "right", no_wrap=True)
+            table.add_column(column, justify="right" if index else "left", no_wrap=True)
         for row in lines:
             table.add_row(*_cells(row))
         console.print(table)
@@ -102,16 +102,14 @@ def _cells(row: Pattern) -> list[str]:
     train, later = row.discovery, row.confirmation
     interval = f"{_percent(later.get('success_low'), 0)}–{_percent(later.get('success_high'), 0)}"
     return [
-        MARKS.get(Pattern.State(row.state), ""),
-        row.key,
-        _percent(train.get("success_rate")),
-        str(train.get("n_known", 0)),
-        _percent(later.get("success_rate")),
+        f"{MARKS.get(Pattern.State(row.state), ' ')} {row.key}",
+        _percent(train.get("success_rate"), 0),
+        _percent(later.get("success_rate"), 0),
         interval,
         str(later.get("n_known", 0)),
-        _percent(later.get("base_rate")),
+        _percent(later.get("base_rate"), 0),
         _percent(later.get("mean_net_return"), 2),
-        "–" if row.q_value is None else f"{row.q_value:.2g}",
+        "–" if row.q_value is None else f"{row.q_value:.1g}",
     ]
 
 

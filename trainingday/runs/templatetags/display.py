@@ -66,6 +66,12 @@ def percent(value: Any, digits: int = 1) -> SafeString | str:
 
 
 @register.filter
+def points(value: Any, digits: int = 1) -> SafeString | str:
+    """A difference of two fractions in percentage points."""
+    return _undefined_or(display.points(value, digits))
+
+
+@register.filter
 def sig(value: Any, digits: int = 3) -> SafeString | str:
     return _undefined_or(display.significant(value, digits))
 

@@ -52,7 +52,7 @@ class ForwardEvidence:
     mean, low, high : float or None
         Annualised, at the last bar.
     decided_at : int or None
-        First bar at which the sequence excluded 0.
+        First bar at which the sequence excluded 0 on the side of the verdict.
     n_bars : int
     """
 
@@ -107,6 +107,12 @@ def confidence_sequence(
     return ConfidenceSequence(mean, mean - margin, mean + margin)
 
 
+def follow_mean(differences: FloatArray, *, bars_per_year: float, level: float) -> ConfidenceSequence:
+    """Return the confidence sequence that the verdicts below read: tightest after one year of bars."""
+    n_optimal = max(round(check_bars_per_year(bars_per_year)), MIN_FORWARD_BARS)
+    return confidence_sequence(differences, n_optimal=n_optimal, level=level)
+
+
 def challenger_evidence(
     challenger: FloatArray, champion: FloatArray, *, bars_per_year: float, level: float = 0.05
 ) -> ForwardEvidence:
@@ -124,7 +130,7 @@ def challenger_evidence(
     Returns
     -------
     ForwardEvidence
-        BETTER promotes on forward evidence; WORSE ends the comparison.
+        BETTER promotes on forward evidence, whenever it came.
     """
     one, other = as_series(challenger, "challenger"), as_series(champion, "champion")
     if one.shape != other.shape:
@@ -136,7 +142,7 @@ def challenger_evidence(
         ForwardVerdict.WORSE: "The challenger earned less than the champion on bars that neither had seen.",
         ForwardVerdict.UNDECIDED: "Later bars do not yet tell the challenger from the champion.",
     }
-    return _follow(one, other, bars_per_year, level, sentences)
+    return _follow(one, other, bars_per_year, level, ForwardVerdict.BETTER, sentences)
 
 
 def decay_alarm(champion: FloatArray, *, bars_per_year: float, level: float = 0.05) -> ForwardEvidence:
@@ -157,7 +163,7 @@ def decay_alarm(champion: FloatArray, *, bars_per_year: float, level: float = 0.
         ForwardVerdict.WORSE: "Decay alarm: since its promotion the champion loses money, beyond bad luck.",
         ForwardVerdict.UNDECIDED: "Since its promotion the champion can not be told from doing nothing.",
     }
-    return _follow(returns, np.zeros_like(returns), bars_per_year, level, sentences)
+    return _follow(returns, np.zeros_like(returns), bars_per_year, level, ForwardVerdict.WORSE, sentences)
 
 
 def _follow(
@@ -165,8 +171,10 @@ def _follow(
     other: FloatArray,
     bars_per_year: float,
     level: float,
+    awaited: ForwardVerdict,
     sentences: dict[ForwardVerdict, str],
 ) -> ForwardEvidence:
+    """Return what the sequence says; the verdict that is acted on is not hidden by an earlier opposite one."""
     year = check_bars_per_year(bars_per_year)
     n_bars = int(one.shape[0])
     if n_bars < MIN_FORWARD_BARS:
@@ -178,13 +186,8 @@ def _follow(
     if not np.isfinite(differences).all() or float(np.abs(differences).max()) > 1e100:
         reason = "Some later returns are not finite numbers, so nothing can be told from them."
         return ForwardEvidence(ForwardVerdict.CANNOT_TELL, reason, None, None, None, None, n_bars)
-    sequence = confidence_sequence(differences, n_optimal=max(round(year), MIN_FORWARD_BARS), level=level)
-    outside = np.flatnonzero((sequence.low > 0) | (sequence.high < 0))
-    decided_at = int(outside[0]) if outside.size else None
-    verdict = ForwardVerdict.UNDECIDED
-    if decided_at is not None:
-        # Any moment may decide, since the bounds hold at all of them together: the first one does.
-        verdict = ForwardVerdict.BETTER if sequence.low[decided_at] > 0 else ForwardVerdict.WORSE
+    sequence = follow_mean(differences, bars_per_year=year, level=level)
+    verdict, decided_at = _first_exclusion(sequence, awaited)
     low, high = float(sequence.low[-1]) * year, float(sequence.high[-1]) * year
     is_bounded = math.isfinite(low)
     return ForwardEvidence(
@@ -196,6 +199,22 @@ def _follow(
         decided_at,
         n_bars,
     )
+
+
+def _first_exclusion(
+    sequence: ConfidenceSequence, awaited: ForwardVerdict
+) -> tuple[ForwardVerdict, int | None]:
+    """Return on which side 0 was ever left out, the awaited one first, and since which bar.
+
+    The bounds hold at all bars together, so any bar may decide: a champion that earned for a year and then
+    lost more than that still rings the alarm.
+    """
+    sides = {ForwardVerdict.BETTER: sequence.low > 0, ForwardVerdict.WORSE: sequence.high < 0}
+    for verdict in sorted(sides, key=lambda side: side is not awaited):
+        bars = np.flatnonzero(sides[verdict])
+        if bars.size:
+            return verdict, int(bars[0])
+    return ForwardVerdict.UNDECIDED, None
 
 
 def _inflation(series: FloatArray) -> FloatArray:

@@ -16,6 +16,7 @@ from trainingday.access import audit
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.calendars import find_gaps, guess_calendar
+from trainingday.markets.hooks import dataset_stored
 from trainingday.markets.importers.options import ImportLimits, ImportOptions
 from trainingday.markets.importers.reader import read_file
 from trainingday.markets.intervals import interval_seconds
@@ -131,6 +132,7 @@ def store_prepared(prepared: Prepared, source: str) -> LoadResult:
             source=source[:300],
         )
         audit.record("import", dataset, details={"source": dataset.source, "bars": dataset.n_rows})
+        dataset_stored.send(Dataset, dataset=dataset)
     return LoadResult(market, dataset, True, warnings, details)
 
 

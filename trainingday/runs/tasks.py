@@ -9,14 +9,16 @@ from django_q.conf import Conf
 from django_q.tasks import async_task
 
 from trainingday.runs import schedules, services
+from trainingday.runs.chores import run_chores
 from trainingday.runs.models import WorkerHeartbeat
 
 
 def chores() -> None:
-    """Beat, reap, start what is due, and ask the long cluster for its own beat."""
+    """Beat, reap, start what is due, do what apps registered, and ask the long cluster for its own beat."""
     heartbeat()
     services.reap()
     schedules.fire_due()
+    run_chores()
     async_task("trainingday.runs.tasks.heartbeat", cluster="long", task_name="heartbeat")
 
 

@@ -79,9 +79,15 @@ def _win_rates(day: Day) -> Criterion:
 
 
 def _promotions(day: Day) -> Criterion:
-    reigns = Champion.objects.filter(market=day.market, decided_by__isnull=True).select_related("look")
-    verdicts = [reign.look.verdict if reign.look else "" for reign in reigns]
-    return validated_out_of_sample(len(verdicts), verdicts.count(Verdict.PASSED))
+    """Count the promotions that nobody decided by hand: by a passed exam, or on bars that came later."""
+    reigns = Champion.objects.filter(market=day.market, decided_by__isnull=True)
+    by_exam = reigns.filter(look__verdict=Verdict.PASSED).count()
+    by_forward = reigns.filter(forward__isnull=False).count()
+    found = validated_out_of_sample(reigns.count(), by_exam + by_forward)
+    if not by_forward:
+        return found
+    words = f"{by_forward} of them on bars that came after a failed exam, {by_exam} by a passed one."
+    return replace(found, note=f"{found.note} {words}".strip())
 
 
 def _generations(day: Day, candidate: ModelVersion) -> list[float | None]:

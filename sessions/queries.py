@@ -228,7 +228,7 @@ def home_page() -> Home:
 
 
 def _market_lines() -> list[MarketLine]:
-    reigning = Champion.objects.filter(until__isnull=True).select_related("strategy", "look")
+    reigning = Champion.objects.filter(until__isnull=True).select_related("strategy", "look", "record")
     newest_session = TrainingSession.objects.filter(market=OuterRef("pk"), is_part=False).order_by("-pk")
     fields = LastSession._fields
     last = {f"last_{name}": Subquery(newest_session.values(name)[:1]) for name in fields}

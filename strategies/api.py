@@ -123,7 +123,7 @@ class LookViewSet(viewsets.ReadOnlyModelViewSet[Look]):
 
 
 class ChampionViewSet(viewsets.ReadOnlyModelViewSet[Champion]):
-    queryset = Champion.objects.select_related("market", "strategy__market", "decided_by")
+    queryset = Champion.objects.select_related("market", "strategy__market", "decided_by", "record")
     serializer_class = ChampionSerializer
     permission_classes = [ReadOrAdminister]
     filterset_fields = {"market__slug": ["exact"], "until": ["isnull"]}

@@ -1,7 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from strategies import api, backtest_api
+from strategies import api, backtest_api, forward_api
 
 router = SimpleRouter()
 router.register("tournaments", api.TournamentViewSet, basename="api-tournament")
@@ -9,6 +9,7 @@ router.register("strategies", api.StrategyViewSet, basename="api-strategy")
 router.register("performances", api.PerformanceViewSet, basename="api-performance")
 router.register("looks", api.LookViewSet, basename="api-look")
 router.register("champions", api.ChampionViewSet, basename="api-champion")
+router.register("forward-records", forward_api.ForwardRecordViewSet, basename="api-forward-record")
 urlpatterns = [
     path("signals/", api.SignalView.as_view(), name="api-signals"),
     path("backtests/", backtest_api.BacktestView.as_view(), name="api-backtests"),

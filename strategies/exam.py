@@ -10,7 +10,7 @@ from django.utils import timezone
 from strategies import queries
 from strategies.grading import ExamRoom
 from strategies.hooks import champion_changed
-from strategies.models import Champion, Look, Strategy, ValidationRecord
+from strategies.models import Champion, ForwardRecord, Look, Strategy, ValidationRecord
 from strategies.positions import CONTROLS, positions_of
 from trainingday.backtest.engine import Costs
 from trainingday.bars import Bars
@@ -245,6 +245,7 @@ def crown(
     look: Look | None = None,
     decided_by: object | None = None,
     restores: Champion | None = None,
+    forward: ForwardRecord | None = None,
 ) -> Champion | None:
     """Make a strategy the market's champion and return the reign that ended; inside a transaction."""
     previous = dethrone(market)
@@ -255,6 +256,7 @@ def crown(
         reason=reason,
         decided_by=decided_by,  # type: ignore[misc]
         restores=restores,
+        forward=forward,
     )
     champion_changed.send(Champion, old=previous, new=new)
     return previous

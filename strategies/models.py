@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from trainingday.exceptions import StateConflict
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.runs.models import Run
 
@@ -191,6 +194,14 @@ class Champion(models.Model):
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    forward = models.OneToOneField(
+        "ForwardRecord",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="promoted",
+        help_text="The record on later bars that promoted it, where no exam did.",
+    )
     ended_reason = models.TextField(
         blank=True, default="", help_text="Why it ended, where nothing replaced it."
     )
@@ -208,3 +219,80 @@ class Champion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.strategy} since {self.since:%Y-%m-%d}"
+
+
+class ForwardRecord(models.Model):
+    """What one strategy did on bars that arrived after it was examined or crowned; only ever appended to.
+
+    A reign's record starts at the newest bar known when it began, a rejected challenger's at the newest bar
+    known when its exam failed. `standing` is what the recorded bars say so far, for pages; the bars
+    themselves are in the stretches.
+    """
+
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="forward_records")
+    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="forward_records")
+    reign = models.OneToOneField(
+        Champion, on_delete=models.PROTECT, null=True, blank=True, related_name="record"
+    )
+    look = models.OneToOneField(Look, on_delete=models.PROTECT, null=True, blank=True, related_name="record")
+    after_us = models.BigIntegerField("newest bar known when it was fixed, microseconds UTC")
+    opening_position = models.FloatField(null=True, blank=True, help_text="Target decided on that bar.")
+    until_us = models.BigIntegerField("last bar recorded, microseconds UTC")
+    checked_us = models.BigIntegerField("newest bar that was offered, microseconds UTC")
+    n_bars = models.PositiveIntegerField(default=0)
+    standing = models.JSONField(default=dict, blank=True)
+    problem = models.TextField(blank=True, default="", help_text="Why newer bars could not be recorded.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["market", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(reign__isnull=True, look__isnull=False)
+                | Q(reign__isnull=False, look__isnull=True),
+                name="strategies_record_of_reign_or_look",
+            ),
+            models.UniqueConstraint(
+                fields=["market", "strategy"],
+                condition=Q(look__isnull=False),
+                name="strategies_one_record_per_challenger",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.strategy} on {self.n_bars} later bars"
+
+    @property
+    def has_alarm(self) -> bool:
+        """Return whether the record of a reign says that it loses money beyond bad luck."""
+        return bool(self.standing.get("alarm"))
+
+
+class ForwardStretch(models.Model):
+    """Bars that were recorded together, with the dataset that they were read from; it never changes."""
+
+    record = models.ForeignKey(ForwardRecord, on_delete=models.PROTECT, related_name="stretches")
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="+")
+    dataset_hash = models.CharField(max_length=64)
+    first_us = models.BigIntegerField("first bar, microseconds UTC")
+    last_us = models.BigIntegerField("last bar, microseconds UTC")
+    n_bars = models.PositiveIntegerField()
+    content = models.BinaryField(help_text="See strategies.forward_series.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["record", "first_us"]
+        constraints = [
+            models.UniqueConstraint(fields=["record", "first_us"], name="strategies_one_stretch_per_start")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.n_bars} bars of record {self.record_id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise StateConflict("a recorded stretch never changes: later bars make a new one")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise StateConflict("a recorded stretch is kept for good: a promotion may rest on it")

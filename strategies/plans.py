@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 
 from strategies.ensemble_entrants import SHAPES
 from strategies.ensembles import ENSEMBLE, load_members
@@ -21,6 +21,7 @@ from strategies.scoring import ModelEntrant
 from strategies.store import trained_until
 from trainingday.exceptions import ArtifactRejected, InvalidArgument
 from trainingday.markets.models import Market
+from trainingday.markets.queries import query_test_window
 from trainingday.typing import JSONDict
 
 MAX_GENERATIONS = 200
@@ -113,7 +114,7 @@ def standalone_configuration(
 def _champion_founders(market: Market, names: Sequence[str]) -> list[int]:
     """Return past champions, the newest first; an ensemble is there by its members."""
     wanted = [name for name in names if name != MODEL_FAMILY]
-    reigns = Champion.objects.filter(market=market, strategy__family__in=[*wanted, ENSEMBLE.name])
+    reigns = _open_reigns(market).filter(strategy__family__in=[*wanted, ENSEMBLE.name])
     found: list[int] = []
     for champion in reigns.select_related("strategy").order_by("-pk")[:MAX_PAST_CHAMPIONS]:
         if champion.strategy.family == ENSEMBLE.name:
@@ -139,6 +140,24 @@ def _past_population(market: Market, past: Tournament, names: Sequence[str], n: 
     if not found:
         raise InvalidArgument(f"seed_from should have entrants with a fitness, {past.public_id} has none")
     return found
+
+
+def _open_reigns(market: Market) -> QuerySet[Champion]:
+    """Return the reigns whose strategies may found a tournament: none that the sealed bars have chosen.
+
+    A strategy that was promoted on bars of today's test window, and was overthrown since, would bring what
+    those bars showed into the next search; the current champion has to be beaten on them anyway.
+    """
+    reigns = Champion.objects.filter(market=market)
+    window = query_test_window(market)
+    if window is None:
+        return reigns
+    # The promotion had seen the bars from its challenger's first to the newest known when the reign began,
+    # which is where the reign's own record starts.
+    by_window = Q(look__test_window=window) | Q(
+        forward__after_us__lt=window.last_us, record__after_us__gte=window.first_us
+    )
+    return reigns.filter(~by_window | Q(until__isnull=True))
 
 
 def session_configuration(artifact: str) -> JSONDict:

@@ -29,7 +29,7 @@ def current_champion(market: Market) -> Champion | None:
 def champion_history(market: Market) -> QuerySet[Champion]:
     """Return every reign of a market, newest first."""
     return Champion.objects.filter(market=market).select_related(
-        "market", "strategy", "look", "decided_by", "restores__strategy"
+        "market", "strategy", "look", "decided_by", "restores__strategy", "record"
     )
 
 
@@ -62,9 +62,12 @@ def best_validation(market: Market, window: TestWindow, *, before: int | None = 
     return best
 
 
-def exams_summary(market: Market, window: TestWindow) -> str:
-    """Return how many exams are left, for people; with none left, how many bars to wait for."""
-    left = exams_left(market, window)
+def exams_summary(market: Market, window: TestWindow, left: int | None = None) -> str:
+    """Return how many exams are left, for people; with none left, how many bars to wait for.
+
+    `left` saves the query where the caller has counted them already.
+    """
+    left = exams_left(market, window) if left is None else left
     text = exams_sentence(Exam(level=market.alpha, exams_left=left))
     if left:
         return text
@@ -196,7 +199,7 @@ def query_performances() -> QuerySet[StrategyPerformance]:
 
 
 def query_looks() -> QuerySet[Look]:
-    return Look.objects.select_related("market", "test_window", "strategy__market")
+    return Look.objects.select_related("market", "test_window", "strategy__market", "record__promoted")
 
 
 @dataclass(frozen=True)

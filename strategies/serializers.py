@@ -161,12 +161,15 @@ class ChampionSerializer(serializers.ModelSerializer[Champion]):
     strategy = StrategySerializer(read_only=True)
     is_current = serializers.SerializerMethodField()
     decided_by = serializers.CharField(source="decided_by.username", read_only=True, default=None)
+    since_promotion: Any = serializers.JSONField(
+        source="record.standing", read_only=True, default=None, help_text="See forward-records."
+    )
 
     class Meta:
         model = Champion
         fields = [
             "id", "market", "strategy", "is_current", "since", "until", "reason", "decided_by", "look",
-            "restores", "ended_reason",
+            "forward", "restores", "ended_reason", "since_promotion",
         ]  # fmt: skip
 
     def get_is_current(self, champion: Champion) -> bool:

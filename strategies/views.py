@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from strategies import queries, services
 from strategies.family_tree import lay_out
 from strategies.forms import ReasonForm, StartTournamentForm
+from strategies.forward_pages import ForwardPage
 from strategies.ledger import exams_left_of, with_exams_left
 from strategies.lists import CHAMPIONS, TOURNAMENTS
 from strategies.models import Champion, Tournament
@@ -81,7 +82,9 @@ def genealogy(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def champions(request: HttpRequest) -> HttpResponse:
-    reigning = Champion.objects.filter(until__isnull=True).select_related("strategy", "look", "decided_by")
+    reigning = Champion.objects.filter(until__isnull=True).select_related(
+        "strategy", "look", "decided_by", "record"
+    )
     markets = with_exams_left(Market.objects.all()).prefetch_related(
         Prefetch("champions", reigning, to_attr="reigning")
     )
@@ -95,15 +98,17 @@ def champions(request: HttpRequest) -> HttpResponse:
 
 
 def champion(request: HttpRequest, slug: str) -> HttpResponse:
-    market = get_object_or_404(Market, slug=slug)
+    market = get_object_or_404(with_exams_left(Market.objects.all()), slug=slug)
     window = query_test_window(market)
-    looks = queries.query_looks().filter(market=market)[:MAX_LOOKS]
+    looks = list(queries.query_looks().filter(market=market)[:MAX_LOOKS])
+    history = list(queries.champion_history(market))
     context = {
         "market": market,
-        "history": list(queries.champion_history(market)),
+        "history": history,
         "window": window,
-        "exams": queries.exams_summary(market, window) if window else "",
+        "exams": queries.exams_summary(market, window, exams_left_of(market)) if window else "",
         "looks": [(look, queries.public_decision(look)) for look in looks],
+        "forward": ForwardPage.of(market, history, looks),
     }
     return render(request, "strategies/champion.html", context)
 

@@ -120,7 +120,8 @@ WIN_RATE = Heading(
 VALIDATED = Heading(
     "validated_out_of_sample",
     "Every promotion was validated out of sample",
-    "Share of promotions with a passed sealed exam; must be 100 %.",
+    "Share of promotions that nobody decided by hand with a passed sealed exam, or with a lead on bars that "
+    "came after a failed one; must be 100 %.",
     1.0,
 )
 SEARCH = Heading(

@@ -25,6 +25,7 @@ SENTENCES = {
     "mixed_timestamp_formats": "the time is written in another format than in most rows",
     "timestamp_in_future": "the time lies in the future",
     "timestamp_out_of_line": "the time lies far away from all other rows",
+    "ambiguous_local_time": "the time happens twice or never in its zone (clock change)",
     "off_grid_timestamp": "the time does not lie on the file's own grid of bars",
     "conflicting_duplicates": "two different bars have the same time; choose which to keep",
     "field_count": "the row has another number of fields than the header",

@@ -192,7 +192,7 @@ def _parse_typed(column: pa.ChunkedArray, faults: RowFaults, options: ImportOpti
 
 
 def _from_epoch(numbers: FloatArray, is_member: np.ndarray, options: ImportOptions) -> Stamps:
-    """Return epoch numbers as microseconds, each by the unit of its size."""
+    """Return epoch numbers as microseconds, each by the unit of its size unless one is given."""
     largest = float(np.abs(numbers[is_member]).max(initial=0.0))
     if largest < MIDNIGHT_MS and numbers.size > 1:
         return _from_midnight(numbers, largest, options)
@@ -200,6 +200,8 @@ def _from_epoch(numbers: FloatArray, is_member: np.ndarray, options: ImportOptio
     used: list[str] = []
     for index, (unit, low, factor) in enumerate(UNITS):
         high = UNITS[index + 1][1] if index + 1 < len(UNITS) else np.inf
+        if options.time_unit is not None:
+            low, high = (0.0, np.inf) if unit == options.time_unit else (np.inf, np.inf)
         rows = is_member & (np.abs(numbers) >= low) & (np.abs(numbers) < high)
         if rows.any():
             scaled = np.clip(numbers[rows] * factor, -9e18, 9e18)
@@ -222,7 +224,8 @@ def _from_midnight(numbers: FloatArray, largest: float, options: ImportOptions) 
             "date_missing",
             "times count from midnight and the file does not say of which day; give the date",
         )
-    unit, factor = ("ms", 1e3) if largest >= 86_400 else ("s", 1e6)
+    unit = options.time_unit or ("ms" if largest >= 86_400 else "s")
+    factor = next(factor for name, _, factor in UNITS if name == unit)
     midnight = np.datetime64(options.on_date, "us").astype(np.int64)
     micros = midnight + np.rint(numbers * factor).astype(np.int64)
     return Stamps(micros, "since midnight", unit, "naive", False)
@@ -238,25 +241,29 @@ def _place(stamps: Stamps, faults: RowFaults, options: ImportOptions, stated_zon
     if zone.upper() in {"UTC", "GMT"}:
         label = "UTC (given)" if options.zone else "UTC (stated in the file)"
         return Stamps(stamps.micros, stamps.time_format, stamps.unit, label, False, stamps.findings)
-    micros = _localise(stamps.micros, zone, faults)
+    micros = _localise(stamps.micros, zone, faults, options.quarantine)
     return Stamps(micros, stamps.time_format, stamps.unit, f"{zone} (given)", True, stamps.findings)
 
 
-def _localise(wall: IntArray, zone: str, faults: RowFaults) -> IntArray:
+def _localise(wall: IntArray, zone: str, faults: RowFaults, is_quarantine: bool) -> IntArray:
     """Return wall-clock times of a zone in UTC; times that a clock change skips or repeats are faults."""
     if zone not in zoneinfo.available_timezones():
         raise InvalidArgument(f"zone should be an IANA name such as America/New_York, is {zone[:40]!r}")
     import pandas as pd  # loaded late: web processes that import no file never pay for it
 
-    index = pd.DatetimeIndex(wall.astype("datetime64[us]"))
+    # what lies beyond the calendar is no time in any zone
+    is_beyond = (wall < EARLIEST_US) | (wall > LATEST_US - DAY_US)
+    faults.mark(is_beyond, "bad_timestamp")
+    index = pd.DatetimeIndex(np.where(is_beyond, 0, wall).astype("datetime64[us]"))
     local = index.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    lost = np.asarray(local.isna())
-    if lost.any():
-        faults.mark(lost, "bad_timestamp")
+    lost = np.asarray(local.isna()) & ~is_beyond
+    faults.mark(lost, "ambiguous_local_time")
+    if lost.any() and not is_quarantine:
         row = int(np.flatnonzero(lost)[0])
         raise ImportRefused(
             "ambiguous_local_time",
             f"row {faults.number(row)}: {index[row]} happens twice or never in {zone} (clock change)",
             row=faults.number(row),
         )
-    return np.asarray(local.tz_convert("UTC").tz_localize(None).as_unit("us").asi8)
+    micros = np.asarray(local.tz_convert("UTC").tz_localize(None).as_unit("us").asi8)
+    return np.where(lost | is_beyond, 0, micros)

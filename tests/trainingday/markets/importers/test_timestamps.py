@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.trainingday.markets.importers import cases
 from trainingday.exceptions import ImportRefused, InvalidArgument
 from trainingday.markets.importers.faults import RowFaults
 from trainingday.markets.importers.options import ImportOptions
+from trainingday.markets.importers.reader import read_file
 from trainingday.markets.importers.timestamps import Stamps, parse_stamps
 
 NOW_US = 1_900_000_000_000_000
@@ -156,3 +158,25 @@ def test_times_since_midnight_need_a_date():
     stamps = parse(["0", "60000", "86340000"], on_date=date(2017, 12, 17))
     assert stamps.micros[1] - stamps.micros[0] == 60_000_000
     assert stamps.micros[0] == us(datetime(2017, 12, 17, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("year", [222_737, -50_000])
+def test_a_typed_time_beyond_the_calendar_is_a_bad_row_in_a_zone_too(year):
+    stamps = [cases.epoch(hour) * 1_000_000 for hour in range(6)]
+    stamps[2] = (year - 1970) * 31_556_952 * 1_000_000
+    data = cases.feather(cases.table(timestamp=pa.array(stamps, pa.timestamp("us"))))
+    with pytest.raises(ImportRefused) as refusal:
+        read_file(data, "a.feather", ImportOptions(zone="America/New_York"))
+    assert (refusal.value.code, refusal.value.row) == ("bad_timestamp", 3)
+
+
+def test_the_hour_that_a_clock_change_repeats_is_refused_or_set_aside():
+    stamps = [f"2024-11-{day:02d} 01:30:00" for day in range(2, 30)]
+    rows = [[stamp, *cases.rows()[index % 6][1:]] for index, stamp in enumerate(stamps)]
+    data, zone = cases.text(rows), "America/New_York"
+    with pytest.raises(ImportRefused, match="happens twice or never") as refusal:
+        read_file(data, "a.csv", ImportOptions(zone=zone))
+    assert (refusal.value.code, refusal.value.row) == ("ambiguous_local_time", 2)
+    imported = read_file(data, "a.csv", ImportOptions(zone=zone, quarantine=True))
+    assert [row["code"] for row in imported.quarantined] == ["ambiguous_local_time"]
+    assert len(imported.bars) == 27

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from trainingday.markets.models import Dataset, Market, TestWindow
+from trainingday.markets.models import Dataset, ImportProfile, Market, TestWindow
 
 
 @admin.register(Market)
@@ -54,3 +54,9 @@ class DatasetAdmin(ReadOnlyAdmin):
 class TestWindowAdmin(ReadOnlyAdmin):
     list_display = ["market", "first_at", "last_at", "opened_at"]
     list_select_related = ["market"]
+
+
+@admin.register(ImportProfile)
+class ImportProfileAdmin(ReadOnlyAdmin):
+    list_display = ["name", "saved_by", "created_at"]
+    list_select_related = ["saved_by"]

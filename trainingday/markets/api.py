@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import User
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import viewsets
+from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trainingday.exceptions import ImportRefused
-from trainingday.markets.importers.reader import preview
-from trainingday.markets.models import Dataset, Market
+from trainingday.markets import profiles
+from trainingday.markets.importers.reader import preview, read_file
+from trainingday.markets.models import Dataset, ImportProfile, Market
 from trainingday.markets.queries import query_markets
 from trainingday.markets.serializers import (
     DatasetDetailSerializer,
@@ -21,6 +23,8 @@ from trainingday.markets.serializers import (
     ImportSerializer,
     LoadResultSerializer,
     MarketSerializer,
+    ProfileSerializer,
+    SaveProfileSerializer,
 )
 from trainingday.markets.services import load_file, upload_limits
 from trainingday.markets.uploads import UploadParser
@@ -93,10 +97,56 @@ class DatasetViewSet(viewsets.ReadOnlyModelViewSet[Dataset]):
         )
 
     def _upload(self, request: Request) -> tuple[dict[str, Any], bytes]:
-        serializer = ImportSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        fields: dict[str, Any] = serializer.validated_data
-        return fields, fields["file"].read(upload_limits().max_bytes + 1)
+        return _read(ImportSerializer(data=request.data))
+
+
+class ImportProfileViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.DestroyModelMixin,
+    viewsets.GenericViewSet[ImportProfile],
+):
+    """Saved file layouts; an import names one as `profile`."""
+
+    queryset = ImportProfile.objects.all()
+    serializer_class = ProfileSerializer
+    filterset_fields = ["name"]
+    ordering_fields = ["name", "created_at"]
+    lookup_value_regex = "[0-9]{1,18}"
+    http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+
+    def get_parsers(self) -> list[Any]:
+        is_post = self.request is not None and self.request.method == "POST"
+        return [UploadParser()] if is_post else super().get_parsers()
+
+    def get_serializer_class(self) -> Any:
+        return SaveProfileSerializer if self.action == "create" else ProfileSerializer
+
+    @extend_schema(request=SaveProfileSerializer, responses={201: ProfileSerializer})
+    def create(self, request: Request) -> Response:
+        """Save how a file is read, with the corrections given; the file itself is not stored."""
+        fields, data = _read(SaveProfileSerializer(data=request.data))
+        detected = read_file(data, fields["file"].name, fields["options"], upload_limits()).detected
+        user = request.user if isinstance(request.user, User) else None
+        profile = profiles.save_profile(fields["name"], fields["options"], detected, user)
+        address = f"/api/v1/import-profiles/{profile.pk}/"
+        return Response(
+            ProfileSerializer(profile).data, status=status.HTTP_201_CREATED, headers={"Location": address}
+        )
+
+    def partial_update(self, request: Request, pk: str | None = None) -> Response:
+        """Rename."""
+        fields = ProfileSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        profile = profiles.rename_profile(self.get_object(), fields.validated_data["name"])
+        return Response(ProfileSerializer(profile).data)
+
+
+def _read(serializer: Any) -> tuple[dict[str, Any], bytes]:
+    """Return the checked fields of an upload and the file's bytes, one more than the limit at most."""
+    serializer.is_valid(raise_exception=True)
+    fields: dict[str, Any] = serializer.validated_data
+    return fields, fields["file"].read(upload_limits().max_bytes + 1)
 
 
 def _problem(refusal: ImportRefused) -> dict[str, Any]:

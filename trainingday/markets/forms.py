@@ -10,13 +10,14 @@ from django import forms
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.importers.options import ImportOptions
 from trainingday.markets.intervals import INTERVALS
-from trainingday.markets.models import Market
+from trainingday.markets.models import ImportProfile, Market
+from trainingday.markets.profiles import apply_profile
 
 AUTOMATIC = ("", "Detect")
 
 
 class ImportForm(forms.Form):
-    """An upload with corrections to what is detected; the first five fields are the usual ones."""
+    """An upload with corrections to what is detected; `USUAL` names those that stand first."""
 
     file = forms.FileField(help_text="CSV, JSON, Parquet or Feather, also as .gz or as .zip with one file.")
     symbol = forms.CharField(max_length=40, help_text="As traders write it: BTC/USD, SPY.")
@@ -30,6 +31,14 @@ class ImportForm(forms.Form):
         required=False,
         choices=[AUTOMATIC, *Market.Calendar.choices],
         help_text="Of a new market: which missing bars are closed sessions.",
+    )
+    profile = forms.ModelChoiceField(
+        ImportProfile.objects.all(),
+        required=False,
+        to_field_name="name",
+        empty_label="None",
+        label="Saved profile",
+        help_text="How files of this kind are read; a file that differs is refused.",
     )
     append = forms.BooleanField(
         required=False, label="Add to the newest dataset", help_text="Otherwise the file replaces it."
@@ -56,6 +65,25 @@ class ImportForm(forms.Form):
     )
     on_date = forms.DateField(
         required=False, label="Date", help_text="YYYY-MM-DD, where the file's times count from midnight."
+    )
+    header = forms.ChoiceField(
+        required=False, label="Header line", choices=[AUTOMATIC, ("yes", "yes"), ("no", "no")]
+    )
+    decimal = forms.ChoiceField(
+        required=False,
+        label="Decimal mark",
+        choices=[AUTOMATIC, ("point", "point 1.5"), ("comma", "comma 1,5")],
+    )
+    time_unit = forms.ChoiceField(
+        required=False,
+        label="Unit of epoch times",
+        choices=[
+            AUTOMATIC,
+            ("s", "seconds"),
+            ("ms", "milliseconds"),
+            ("us", "microseconds"),
+            ("ns", "nanoseconds"),
+        ],
     )
     day_order = forms.ChoiceField(
         required=False,
@@ -90,7 +118,7 @@ class ImportForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="One name=role a line; roles: time, open, high, low, close, volume, quote_volume, ignore.",
     )
-    USUAL = ("file", "symbol", "venue", "interval", "calendar")
+    USUAL = ("file", "symbol", "venue", "interval", "calendar", "profile")
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -99,6 +127,8 @@ class ImportForm(forms.Form):
             self.options = ImportOptions.from_fields({**cleaned, "columns": lines, "interval": None})
         except InvalidArgument as error:
             raise forms.ValidationError(str(error)) from error
+        if cleaned.get("profile"):
+            self.options = apply_profile(self.options, cleaned["profile"])
         return cleaned
 
     def usual_fields(self) -> list[forms.BoundField]:

@@ -1,4 +1,4 @@
-"""The list of markets."""
+"""The lists of markets and of import profiles."""
 
 from trainingday.lists import Choice, Column, Listing
 from trainingday.markets.models import Market, moment
@@ -35,6 +35,13 @@ MARKETS = Listing(
         "gaps": "dataset_gaps",
     },
     default=("slug",),
+)
+
+PROFILES = Listing(
+    "import-profiles",
+    columns=(Column("name"), Column("options"), Column("layout"), Column("created_at")),
+    sorts={"name": "name", "saved": "created_at"},
+    default=("name",),
 )
 
 

@@ -170,6 +170,24 @@ class Dataset(models.Model):
         return moment(self.last_us)
 
 
+class ImportProfile(models.Model):
+    """A saved file layout: the corrections that read one file, and what another has to share with it."""
+
+    name = models.CharField(max_length=60, unique=True)
+    options = models.JSONField(help_text="What `importers.profile.kept_options` returns.")
+    layout = models.JSONField(help_text="What `importers.profile.layout_of` returns.")
+    saved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class TestWindow(models.Model):
     """The bars that a market's exams are sat on; a newer window replaces it, nothing edits it."""
 

@@ -7,7 +7,8 @@ from rest_framework import serializers
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.importers.options import ImportOptions
 from trainingday.markets.intervals import INTERVALS
-from trainingday.markets.models import Dataset, Market
+from trainingday.markets.models import Dataset, ImportProfile, Market
+from trainingday.markets.profiles import apply_profile
 from trainingday.rest import RefuseUnknownFields
 
 UNDECIDED: Any = {"required": False, "allow_blank": True}
@@ -61,20 +62,18 @@ class FindingSerializer(serializers.Serializer[dict[str, Any]]):
     count = serializers.IntegerField()
 
 
-class ImportSerializer(RefuseUnknownFields, serializers.Serializer[dict[str, Any]]):
-    """A file and what is known about it; every field but file and symbol is optional."""
+class LayoutSerializer(RefuseUnknownFields, serializers.Serializer[dict[str, Any]]):
+    """A file and corrections to what is detected in it; every field but the file is optional."""
 
     file = serializers.FileField(allow_empty_file=True, max_length=255)
-    symbol = serializers.CharField(max_length=40)
-    venue = serializers.CharField(max_length=40, default="file")
-    interval = serializers.ChoiceField(choices=list(INTERVALS), **UNDECIDED)
-    calendar = serializers.ChoiceField(choices=Market.Calendar.choices, **UNDECIDED)
-    append = serializers.BooleanField(default=False)
     keep = serializers.ChoiceField(choices=["first", "last"], **UNDECIDED)
     quarantine = serializers.BooleanField(default=False)
     zone = serializers.CharField(max_length=60, **UNDECIDED)
     stamp = serializers.ChoiceField(choices=["open", "close"], default="open")
     on_date = serializers.DateField(required=False)
+    header = serializers.ChoiceField(choices=["yes", "no"], **UNDECIDED)
+    decimal = serializers.ChoiceField(choices=["point", "comma"], **UNDECIDED)
+    time_unit = serializers.ChoiceField(choices=["s", "ms", "us", "ns"], **UNDECIDED)
     day_order = serializers.ChoiceField(choices=["day_first", "month_first"], **UNDECIDED)
     volume_unit = serializers.ChoiceField(choices=["base", "quote"], **UNDECIDED)
     prices = serializers.ChoiceField(choices=["raw", "adjusted"], **UNDECIDED)
@@ -89,7 +88,37 @@ class ImportSerializer(RefuseUnknownFields, serializers.Serializer[dict[str, Any
             options = ImportOptions.from_fields({**attrs, "columns": lines, "interval": None})
         except InvalidArgument as error:
             raise serializers.ValidationError(str(error)) from error
-        return {**attrs, "options": options}
+        profile = attrs.pop("profile", None)
+        return {**attrs, "options": apply_profile(options, profile) if profile else options}
+
+
+class ImportSerializer(LayoutSerializer):
+    """A file for a market, with corrections; fields that are left out follow the profile, where one is named."""
+
+    symbol = serializers.CharField(max_length=40)
+    venue = serializers.CharField(max_length=40, default="file")
+    interval = serializers.ChoiceField(choices=list(INTERVALS), **UNDECIDED)
+    calendar = serializers.ChoiceField(choices=Market.Calendar.choices, **UNDECIDED)
+    append = serializers.BooleanField(default=False)
+    profile = serializers.SlugRelatedField(
+        slug_field="name", queryset=ImportProfile.objects.all(), required=False, allow_null=True
+    )
+
+
+class ProfileSerializer(RefuseUnknownFields, serializers.ModelSerializer[ImportProfile]):
+    class Meta:
+        model = ImportProfile
+        fields = ["id", "name", "options", "layout", "created_at"]
+        read_only_fields = ["options", "layout", "created_at"]
+        extra_kwargs: dict[str, Any] = {
+            "name": {"validators": []}
+        }  # the service answers 409 for a name that is taken
+
+
+class SaveProfileSerializer(LayoutSerializer):
+    """A file that shows the layout, its corrections, and the profile's name."""
+
+    name = serializers.CharField(max_length=60)
 
 
 class LoadResultSerializer(serializers.Serializer[Any]):

@@ -181,10 +181,12 @@ def load_file(
     imported = read_file(_content(source, limits), filename, options or ImportOptions(), limits)
     seconds = imported.detected.interval
     calendar = calendar or guess_calendar(imported.bars.timestamps, seconds)
-    report = {
+    report: JSONDict = {
         "detected": imported.detected.as_dict(),
         "quarantined": {"count": imported.n_quarantined, "rows": list(imported.quarantined)},
     }
+    if options is not None and options.expected is not None:
+        report["profile"] = options.expected.profile
     with transaction.atomic():
         market, _ = get_or_create_market(symbol, venue, seconds, calendar=calendar)
         keep = options.keep if options else None

@@ -9,6 +9,9 @@ app_name = "markets"
 urlpatterns = [
     path("markets/", views.market_list, name="list"),
     path("markets/import/", limited("import")(views.import_file), name="import"),
+    path("markets/profiles/", views.profile_list, name="profiles"),
+    path("markets/profiles/save/", views.save_profile, name="save-profile"),
+    path("markets/profiles/<int:pk>/change/", views.change_profile, name="change-profile"),
     path("markets/<slug:slug>/", views.market_detail, name="detail"),
     path("markets/<slug:slug>/candles.json", views.candles, name="candles"),
     path("api/v1/", include("trainingday.markets.api_urls")),

@@ -5,18 +5,20 @@ from __future__ import annotations
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
 
 from trainingday.exceptions import ImportRefused, NotFound, TrainingDayError
+from trainingday.markets import profiles
 from trainingday.markets.candles import draw_candles
 from trainingday.markets.forms import ImportForm
 from trainingday.markets.importers.reader import Preview, preview
-from trainingday.markets.lists import MARKETS
-from trainingday.markets.models import Dataset
+from trainingday.markets.lists import MARKETS, PROFILES
+from trainingday.markets.models import Dataset, ImportProfile
 from trainingday.markets.pages import market_page
 from trainingday.markets.queries import query_bars, query_latest_dataset, query_market, query_markets
 from trainingday.markets.services import LoadResult, load_file, upload_limits
-from trainingday.pages import asks_for
+from trainingday.pages import asks_for, signed_in_user
 from trainingday.permissions import may_operate
 
 
@@ -66,7 +68,45 @@ def import_file(request: HttpRequest) -> HttpResponse:
     template = "markets/_preview.html" if asks_for(request, "preview") else "markets/import.html"
     # htmx shows an error's fragment only with a success status
     status = 200 if template == "markets/_preview.html" else status
-    return render(request, template, {"form": form, "found": found}, status=status)
+    sealed = profiles.seal(form.options, found.detected) if found is not None and found.detected else ""
+    return render(request, template, {"form": form, "found": found, "sealed": sealed}, status=status)
+
+
+def profile_list(request: HttpRequest) -> HttpResponse:
+    page = PROFILES.read(request, ImportProfile.objects.select_related("saved_by"))
+    return page.respond("markets/profiles.html", "markets/_profiles.html")
+
+
+@require_POST
+def save_profile(request: HttpRequest) -> HttpResponse:
+    """Save the layout that a preview showed; the file is not needed again."""
+    if not may_operate(request.user):
+        raise PermissionDenied
+    given = request.POST.get("name", ""), request.POST.get("sealed", "")
+    try:
+        profile = profiles.save_sealed(*given, signed_in_user(request))
+        messages.success(request, f"Saved the import profile {profile.name}.")
+    except TrainingDayError as error:
+        messages.error(request, str(error))
+    return redirect("markets:profiles")
+
+
+@require_POST
+def change_profile(request: HttpRequest, pk: int) -> HttpResponse:
+    """Rename or delete a profile."""
+    if not may_operate(request.user):
+        raise PermissionDenied
+    profile = get_object_or_404(ImportProfile, pk=pk)
+    try:
+        if request.POST.get("action") == "delete":
+            profile.delete()
+            messages.success(request, f"Deleted the import profile {profile.name}.")
+        else:
+            profiles.rename_profile(profile, request.POST.get("name", ""))
+            messages.success(request, f"Renamed it to {profile.name}.")
+    except TrainingDayError as error:
+        messages.error(request, str(error))
+    return redirect("markets:profiles")
 
 
 def _preview(form: ImportForm) -> Preview:
@@ -102,7 +142,8 @@ def _imported(request: HttpRequest, result: LoadResult) -> HttpResponse:
 
 
 def _initial(request: HttpRequest) -> dict[str, str]:
-    return {name: request.GET[name] for name in ("symbol", "venue", "interval") if name in request.GET}
+    known = ("symbol", "venue", "interval", "profile")
+    return {name: request.GET[name] for name in known if name in request.GET}
 
 
 def _whole(request: HttpRequest, name: str) -> int | None:

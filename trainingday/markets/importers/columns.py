@@ -65,13 +65,19 @@ def plan_columns(table: Table, options: ImportOptions) -> ColumnPlan:
     ImportRefused
         `duplicate_column`, `columns`, `column_type`, `ambiguous_columns` or `ambiguous_decimal`.
     """
-    decimal_comma = table.kind == "text" and table.delimiter != "," and has_decimal_comma(list(table.columns))
+    decimal_comma = table.kind == "text" and _has_decimal_comma(table, options)
     given = _given_roles(table, options)
     if table.names is None and not given:
         return _plan_by_content(table, decimal_comma)
     plan = _plan_by_name(table, options, given, decimal_comma)
     _refuse_text_numbers(table, plan)
     return plan
+
+
+def _has_decimal_comma(table: Table, options: ImportOptions) -> bool:
+    if options.decimal is not None:
+        return options.decimal == ","
+    return table.delimiter != "," and has_decimal_comma(list(table.columns))
 
 
 def _refuse_text_numbers(table: Table, plan: ColumnPlan) -> None:

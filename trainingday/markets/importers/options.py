@@ -26,6 +26,14 @@ class ImportLimits:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What a saved profile says of a file: the profile's name, and `layout_of` the file it was saved from."""
+
+    profile: str
+    layout: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class ImportOptions:
     """Corrections to what is detected; None leaves it to detection.
 
@@ -35,6 +43,10 @@ class ImportOptions:
         Roles: time, date, clock, open, high, low, close, volume, quote_volume, ignore.
     delimiter, has_header, day_first
         Layout of a text table; `day_first` reads 03/04/2024 as 3 April.
+    decimal : {".", ","} or None
+        The decimal mark; None recognises a comma where it can only be one.
+    time_unit : {"s", "ms", "us", "ns"} or None
+        Unit of every epoch number; None takes each by its size.
     zone : str or None
         IANA name for stamps that carry no offset, such as "America/New_York".
     stamp : {"open", "close"}
@@ -55,12 +67,16 @@ class ImportOptions:
         Stored prices per unit of currency: 10,000 for Lean equities.
     group : str or None
         Which "NAME:open" … "NAME:volume" columns of a wide file to take.
+    expected : Expected or None
+        What a saved profile says of the file; one that differs is refused.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     delimiter: str | None = None
     has_header: bool | None = None
     day_first: bool | None = None
+    decimal: Literal[".", ","] | None = None
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
     zone: str | None = None
     stamp: Literal["open", "close"] = "open"
     on_date: date | None = None
@@ -71,22 +87,28 @@ class ImportOptions:
     prices: Literal["raw", "adjusted"] | None = None
     price_scale: float | None = None
     group: str | None = None
+    expected: Expected | None = None
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> ImportOptions:
         """Return the options of a form, an API request or a command line; empty fields stay undecided.
 
         Field names are the attributes', except `columns` ("name=role" texts), `day_order`
-        ("day_first" | "month_first") and the delimiter "tab".
+        ("day_first" | "month_first"), `header` ("yes" | "no"), `decimal` ("point" | "comma") and the
+        delimiter "tab".
         """
         chosen = {name: value for name, value in fields.items() if value not in (None, "", [], ())}
         pairs = [text.rpartition("=") for text in chosen.pop("columns", ())]
-        day_order = chosen.pop("day_order", None)
+        day_order, header = chosen.pop("day_order", None), chosen.pop("header", None)
+        if "decimal" in chosen:
+            chosen["decimal"] = {"point": ".", "comma": ","}.get(chosen["decimal"], chosen["decimal"])
         if chosen.get("delimiter") == "tab":
             chosen["delimiter"] = "\t"
         known = {name: chosen[name] for name in cls.__dataclass_fields__ if name in chosen}
         if day_order is not None:
             known["day_first"] = day_order == "day_first"
+        if header is not None:
+            known["has_header"] = header == "yes"
         return cls(columns={name.strip(): role.strip() for name, _, role in pairs}, **known)
 
     def __post_init__(self) -> None:
@@ -101,6 +123,8 @@ class ImportOptions:
             ("volume_unit", (None, "base", "quote")),
             ("prices", (None, "raw", "adjusted")),
             ("delimiter", (None, ",", ";", "\t", "|")),
+            ("decimal", (None, ".", ",")),
+            ("time_unit", (None, "s", "ms", "us", "ns")),
         ):
             if getattr(self, name) not in allowed:
                 raise InvalidArgument(f"{name} should be one of {allowed}, is {getattr(self, name)!r}")

@@ -20,6 +20,7 @@ from trainingday.markets.importers.json_table import read_json_table
 from trainingday.markets.importers.names import clean_label
 from trainingday.markets.importers.options import Detected, ImportLimits, ImportOptions
 from trainingday.markets.importers.prices import read_prices
+from trainingday.markets.importers.profile import as_mismatch, check_layout
 from trainingday.markets.importers.series import Series, arrange, mark_stray_times
 from trainingday.markets.importers.table import Table, read_text_table
 from trainingday.markets.importers.timestamps import Stamps, parse_stamps
@@ -134,7 +135,10 @@ def preview(
 
 
 def _import(table: Table, options: ImportOptions, now_us: int | None) -> Imported:
-    plan = plan_columns(table, options)
+    try:
+        plan = plan_columns(table, options)
+    except ImportRefused as refusal:
+        raise as_mismatch(options.expected, refusal) from refusal
     now_us = int(time.time() * MICROSECONDS) if now_us is None else now_us
     table, skipped = _without_empty_rows(table, plan)
     faults = RowFaults(table.n_rows, _text_of(table, plan), table.row_numbers)
@@ -161,6 +165,8 @@ def _import(table: Table, options: ImportOptions, now_us: int | None) -> Importe
     if n_bad:
         findings += (Finding("rows_quarantined", f"{n_bad:,} bad rows were set aside", n_bad),)
     detected = _detected(table, plan, stamps, series, volume, adjusted, options, findings, len(bars))
+    if options.expected is not None:
+        check_layout(options.expected, detected)
     ragged = [
         {"row": row + 1, "code": "field_count", "found": clean_label(text)}
         for row, text in table.ragged[:200]

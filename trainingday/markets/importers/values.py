@@ -104,7 +104,9 @@ def has_decimal_comma(columns: list[Column]) -> bool:
         only_thousands &= bool(pc.all(pc.match_substring_regex(with_comma, THREE_DIGITS)).as_py())
     if found and only_thousands:
         raise ImportRefused(
-            "ambiguous_decimal", "numbers such as 1,234 may mean 1.234 or 1234; write them with a point"
+            "ambiguous_decimal",
+            "numbers such as 1,234 may mean 1.234 or 1234; say that the decimal mark is a comma, or write them "
+            "without thousands separators",
         )
     return found
 

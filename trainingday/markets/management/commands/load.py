@@ -12,9 +12,10 @@ from rich.table import Table
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.calendars import Calendar
 from trainingday.markets.importers.options import ROLES, ImportOptions
-from trainingday.markets.importers.reader import preview
+from trainingday.markets.importers.reader import preview, read_file
 from trainingday.markets.intervals import INTERVALS, interval_name
 from trainingday.markets.models import moment
+from trainingday.markets.profiles import apply_profile, find_profile, save_profile
 from trainingday.markets.services import LoadResult, load_file, upload_limits
 
 EXIT_BAD_INPUT = 2
@@ -42,6 +43,13 @@ class Command(BaseCommand):
             metavar="NAME=ROLE",
             help=f"role: {', '.join(ROLES)}",
         )
+        parser.add_argument(
+            "--profile", help="read the file as this saved profile says; other options win over it"
+        )
+        parser.add_argument("--save-profile", metavar="NAME", help="save how this file was read under a name")
+        parser.add_argument("--header", choices=["yes", "no"], help="whether the table has a header line")
+        parser.add_argument("--decimal", choices=["point", "comma"], help="decimal mark")
+        parser.add_argument("--time-unit", choices=["s", "ms", "us", "ns"], help="unit of epoch times")
         parser.add_argument("--delimiter", choices=[",", ";", "tab", "|"])
         parser.add_argument("--zone", help="IANA zone of times without offset, such as America/New_York")
         parser.add_argument("--stamp", choices=["open", "close"], default="open", help="end that times name")
@@ -68,6 +76,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             chosen = ImportOptions.from_fields({**options, "interval": None})
+            if options["profile"]:
+                chosen = apply_profile(chosen, find_profile(options["profile"]))
+            if options["save_profile"]:
+                self._save_profile(options["file"], chosen, options["save_profile"])
             if options["preview"]:
                 self._show_preview(options["file"], chosen)
                 return
@@ -86,6 +98,13 @@ class Command(BaseCommand):
         except OSError as error:
             self._refuse(f"{options['file']} cannot be read: {error.strerror}")
         self._show_result(result)
+
+    def _save_profile(self, path: Path, chosen: ImportOptions, name: str) -> None:
+        limits = upload_limits()
+        with path.open("rb") as file:
+            imported = read_file(file.read(limits.max_bytes + 1), path.name, chosen, limits)
+        profile = save_profile(name, chosen, imported.detected, None)
+        self._console().print(f"saved as profile {profile.name!r}", markup=False)
 
     def _refuse(self, sentence: str) -> None:
         self.stderr.write(" ".join(sentence.split()))

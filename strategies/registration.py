@@ -1,5 +1,6 @@
 """What the strategies app offers to runs, schedules and the audit trail."""
 
+from pathlib import Path
 from typing import Any
 
 from auditlog.registry import auditlog
@@ -16,6 +17,7 @@ from trainingday.markets.models import Dataset
 from trainingday.runs.chores import register_chore
 from trainingday.runs.jobs import Job, register_job
 from trainingday.runs.kinds import RunKind, register
+from trainingday.runs.sweeper import FileStore, register_store
 
 register(
     RunKind(
@@ -25,6 +27,14 @@ register(
         supervise="strategies.tasks.supervise_tournament",
         title="tournament",
     )
+)
+register_store(
+    "artifacts",
+    FileStore(
+        folder=lambda: Path(settings.TRAININGDAY_ARTIFACTS),
+        depth=1,
+        named=lambda: set(Strategy.objects.exclude(artifact="").values_list("artifact", flat=True)),
+    ),
 )
 for dotted_path in settings.TRAININGDAY_FAMILIES:
     register_path(dotted_path)

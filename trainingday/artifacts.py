@@ -183,8 +183,9 @@ class ArtifactStore:
     def _write(self, name: str, parts: Mapping[str, bytes]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.path(name)
-        with contextlib.suppress(ArtifactRejected):
+        with contextlib.suppress(ArtifactRejected, FileNotFoundError):
             self.load(name)
+            os.utime(target)  # young again: the sweeper leaves it to whoever is about to name it
             return
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=self.folder))
         try:

@@ -34,6 +34,8 @@ TRAININGDAY_HOME = Path(env.str("TRAININGDAY_HOME", str(BASE_DIR / "var")))
 TRAININGDAY_HOME.mkdir(parents=True, exist_ok=True)
 TRAININGDAY_DATASETS = TRAININGDAY_HOME / "datasets"
 TRAININGDAY_ARTIFACTS = TRAININGDAY_HOME / "artifacts"
+# Temporary files of runs: one folder for each attempt, removed with it.
+TRAININGDAY_SCRATCH = TRAININGDAY_HOME / "scratch"
 # Keys that sign model files, "id:hex" by the newest first; never the same as SECRET_KEY.
 TRAININGDAY_ARTIFACT_KEYS = env.list("TRAININGDAY_ARTIFACT_KEYS", default=[])
 TRAININGDAY_FAMILIES = env.list("TRAININGDAY_FAMILIES", default=[])

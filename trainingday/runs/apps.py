@@ -8,4 +8,4 @@ class RunsConfig(AppConfig):
 
     def ready(self) -> None:
         from trainingday import checks  # noqa: F401  (registers the deployment checks)
-        from trainingday.runs import signals  # noqa: F401  (connects the handlers)
+        from trainingday.runs import registration, signals  # noqa: F401  (folders to sweep; handlers)

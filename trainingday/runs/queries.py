@@ -64,6 +64,17 @@ def failed_runs(limit: int = 5) -> list[Run]:
     return sorted(runs, key=lambda run: run.created_at, reverse=True)[:limit]
 
 
+def running_names() -> set[str]:
+    """Return public id and fence of every running run, as its scratch folder is called."""
+    return {
+        f"{kind.name}-{pk}-{fence}"
+        for kind in all_kinds()
+        for pk, fence in kind.model_class._default_manager.filter(state=RunState.RUNNING).values_list(
+            "pk", "fence"
+        )
+    }
+
+
 def worker_health() -> list[dict[str, Any]]:
     """Return each cluster with the age of its last heartbeat; silent ones are marked."""
     now = timezone.now()

@@ -93,6 +93,11 @@ def claim(kind: str, pk: int) -> int | None:
         return runs.values_list("fence", flat=True).get() if n_claimed else None
 
 
+def postpone(kind: str, pk: int, reason: str) -> None:
+    """Say why a queued run does not start yet; the reaper asks for it again."""
+    get_kind(kind).model_class._default_manager.filter(pk=pk, state=RunState.QUEUED).update(reason=reason)
+
+
 def renew(kind: str, pk: int, fence: int) -> bool:
     """Extend the lease; False means that the claim is lost."""
     return bool(_held(kind, pk, fence).update(lease_until=Now() + LEASE))

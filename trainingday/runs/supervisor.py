@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 import psutil
@@ -42,12 +44,14 @@ class Child:
     process: subprocess.Popen[bytes]
     stderr: IO[bytes]
     started: float
+    scratch: Path
 
     def end(self) -> None:
-        """Kill the whole group, pool workers included."""
+        """Kill the whole group, pool workers included, and remove its temporary files."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def memory_mb(self) -> float:
         """Return the resident memory of the group in MB."""
@@ -65,6 +69,10 @@ class Child:
 
 def supervise(kind: str, pk: int) -> None:
     """Work on a run until it is terminal, or leave it alone if it cannot be claimed."""
+    if reason := lack_of_disk():
+        log.error("not started", run=f"{kind}-{pk}", reason=reason)
+        services.postpone(kind, pk, reason)
+        return
     fence = services.claim(kind, pk)
     if fence is None:
         log.debug("not claimed", run=f"{kind}-{pk}")
@@ -82,17 +90,26 @@ def supervise(kind: str, pk: int) -> None:
     child.stderr.close()
 
 
+def lack_of_disk() -> str:
+    """Return why no run may start now, "" where there is room."""
+    free_mb = shutil.disk_usage(settings.TRAININGDAY_HOME).free / 1e6
+    needed = settings.TRAININGDAY_MIN_FREE_DISK_MB
+    return f"waits for disk space: {free_mb:.0f} MB free, {needed} MB needed" if free_mb < needed else ""
+
+
 def _start(kind: str, pk: int, fence: int) -> Child:
     stderr = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the child)
+    scratch = Path(settings.TRAININGDAY_SCRATCH) / f"{kind}-{pk}-{fence}"
+    scratch.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "trainingday.runs.child", kind, str(pk), str(fence)],
         stdin=subprocess.PIPE,
         stderr=stderr,
         start_new_session=True,
         cwd=settings.BASE_DIR,
-        env=os.environ | CHILD_ENVIRONMENT,
+        env=os.environ | CHILD_ENVIRONMENT | {"TMPDIR": str(scratch)},
     )
-    return Child(process, stderr, time.monotonic())
+    return Child(process, stderr, time.monotonic(), scratch)
 
 
 def _watch(child: Child, kind: str, pk: int, fence: int, budget_seconds: int) -> str:

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -35,10 +36,10 @@ def start_code(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def use(code: str) -> None:
         def start(kind: str, pk: int, fence: int) -> supervisor.Child:
-            stderr = tempfile.TemporaryFile()
+            stderr, scratch = tempfile.TemporaryFile(), tempfile.mkdtemp()
             command = [sys.executable, "-c", code]
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=stderr, start_new_session=True)
-            return supervisor.Child(process, stderr, time.monotonic())
+            return supervisor.Child(process, stderr, time.monotonic(), Path(scratch))
 
         monkeypatch.setattr(supervisor, "_start", start)
 

@@ -54,7 +54,8 @@ def request_run(run: AnyRun) -> AnyRun:
             run.save(force_insert=True)
             details = {"market": run.market.slug, "trigger": run.trigger, "seed": run.seed}
             audit.record("start", run, actor=run.requested_by, details=details)
-            transaction.on_commit(lambda: nudge(run))
+            # The run is stored: if it cannot be nudged now, the reaper does.
+            transaction.on_commit(lambda: nudge(run), robust=True)
     except IntegrityError as error:
         active = model._default_manager.filter(
             market_id=run.market_id, state__in=ACTIVE, is_part=False

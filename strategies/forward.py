@@ -37,6 +37,7 @@ from strategies.forward_evidence import Standing, challenger_standing, reign_sta
 from strategies.forward_series import ForwardSeries, later_bars, opening_position
 from strategies.models import Champion, ForwardRecord, ForwardStretch, Look, Strategy
 from strategies.positions import CONTROLS, positions_of
+from trainingday.access import audit
 from trainingday.bars import Bars
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.models import Dataset, Market
@@ -214,7 +215,8 @@ def _promote_first(market: Market, champion: Champion | None, followers: Iterabl
     ]
     if proven:
         _, _, record, reason = min(proven, key=lambda entry: entry[:2])
-        crown(market, record.strategy, reason=reason, forward=record)
+        with audit.doing("promote on later bars", reason):
+            crown(market, record.strategy, reason=reason, forward=record)
         log.info("promoted on forward evidence", market=market.slug, strategy=record.strategy_id)
 
 

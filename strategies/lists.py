@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from strategies.ledger import exams_left_of
-from strategies.models import Champion
+from strategies.models import Champion, ForwardRecord
 from trainingday.lists import Choice, Column, Listing
 from trainingday.markets.queries import MARKET_CHOICE
 from trainingday.runs.models import RunState
@@ -62,6 +62,11 @@ def _of_reign(name: str) -> Callable[[Any], Any]:
     return lambda market: attrgetter(name)(reign) if (reign := _reign(market)) else None
 
 
+def _of_record(read: Callable[[ForwardRecord], Any]) -> Callable[[Any], Any]:
+    """Return a column of a reign's record on later bars, None before its first pass."""
+    return lambda market: read(record) if (record := getattr(_reign(market), "record", None)) else None
+
+
 # Rows are markets with their `reigning` champions (one or none) prefetched.
 CHAMPIONS = Listing(
     "champions",
@@ -72,6 +77,9 @@ CHAMPIONS = Listing(
         Column("since", _of_reign("since")),
         Column("reason", _of_reign("reason")),
         Column("exam", _of_reign("look_id")),
+        Column("later_bars", _of_record(lambda record: record.n_bars)),
+        Column("return_since", _of_record(lambda record: record.standing.get("total_return"))),
+        Column("decay_alarm", _of_record(lambda record: record.has_alarm)),
         Column("exams_left", exams_left_of),
     ),
     filters=(replace(MARKET_CHOICE, lookup="slug"),),

@@ -18,6 +18,7 @@ from strategies.services import retire, roll_back
 from strategies.tasks import follow_all, follow_forward
 from tests.markets import autoregressive_bars, gaussian_bars
 from tests.strategies.helpers import make_user, room, save_model, store
+from trainingday.access import audit
 from trainingday.backtest.engine import run_backtest
 from trainingday.bars import Bars
 from trainingday.exceptions import ArtifactRejected, StateConflict
@@ -196,7 +197,8 @@ def test_a_better_challenger_is_promoted_on_forward_evidence(planted):
     assert "the champion" in new.reason and "doing nothing" in new.reason and "n = 1,500 bars" in new.reason
     old.refresh_from_db()
     assert old.until is not None
-    assert LogEntry.objects.get_for_object(new).count() == 1
+    entry = LogEntry.objects.get_for_object(new).get()
+    assert (audit.verb_of(entry), audit.reason_of(entry)) == ("promote on later bars", new.reason)
     # The new reign is followed at once, from the newest bar known now, and no exam was refilled or used.
     assert new.record.after_us == bars.timestamps[FIRST + 1499] and new.record.n_bars == 0
     assert queries.exams_left(market, look.test_window) == 9

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -85,6 +87,8 @@ def test_a_promotion_on_later_bars_says_so(planted, viewer):
     assert "on forward evidence" in home
     assert "Promoted on forward evidence" in champions
     assert "later bars</td>" in champion and ">promoted</span>" in champion
+    exported = json.loads(viewer.get(f"{addresses(market)[1]}?export=json").getvalue())["rows"]
+    assert [row["later_bars"] for row in exported] == [0]
     shown = viewer.get("/api/v1/champions/?until__isnull=true").json()["results"][0]
     assert shown["forward"] == ForwardRecord.objects.get(look__isnull=False).pk
 

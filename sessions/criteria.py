@@ -16,8 +16,8 @@ from sessions.models import ModelVersion, TrainingSession
 from strategies.exam import ExamResult
 from strategies.models import Champion, Tournament
 from strategies.positions import positions_of
+from strategies.store import cached_model
 from trainingday.backtest.engine import run_backtest
-from trainingday.backtest.overlays import VolatilityTarget
 from trainingday.stats.criteria import (
     drawdown_reduction,
     ensemble_stability,
@@ -40,14 +40,16 @@ def measure_criteria(
 ) -> list[Criterion]:
     """Return every criterion, measured or with the reason why it could not be."""
     members = [member["validation_sharpe"] for member in candidate.members]
+    searched = candidate.warm_start.get("scratch_scores", members)
+    together = candidate.overlay["options"]["none"]["sharpe_ratio"]
     return [
         _sharpe(day, candidate, result),
         new_patterns(scan.n_new or 0, scan.n_found or 0, scan.n_tested or 0),
         _win_rates(day),
         _promotions(day),
-        _on_validation(search_improvement(members, candidate.default_scores)),
+        _on_validation(search_improvement(searched, candidate.default_scores)),
         _on_validation(generation_improvement(_generations(day, candidate), _controls(tournament))),
-        _on_validation(ensemble_stability(members, [candidate.validation_sharpe])),
+        _on_validation(ensemble_stability(members, [together])),
         _on_validation(_drawdown(day, candidate)),
     ]
 
@@ -105,14 +107,10 @@ def _controls(tournament: Tournament) -> list[float | None]:
 
 
 def _drawdown(day: Day, candidate: ModelVersion) -> Criterion:
-    """Compare the candidate with and without a volatility target at the market's own volatility on train."""
-    seen = day.bars[: day.split.validation.stop]
-    train = seen.close[day.split.train]
-    volatility = float(np.diff(np.log(train)).std(ddof=1)) * day.bars_per_year**0.5
-    overlay = VolatilityTarget(annual_volatility=volatility, bars_per_year=day.bars_per_year)
-    positions = positions_of(candidate.selection_strategy, seen)
-    plain = _returns(day, positions, day.split.validation)
-    damped = _returns(day, overlay.apply(seen, positions), day.split.validation)
+    """Compare the candidate as it is deployed with its policy alone, without the overlay."""
+    model = cached_model(candidate.selection_strategy.artifact)
+    plain = _returns(day, model.policy.positions_on(day.seen), day.split.validation)
+    damped = _returns(day, model.positions_on(day.seen), day.split.validation)
     return drawdown_reduction(damped, plain, rng=np.random.default_rng(day.session.seed))
 
 

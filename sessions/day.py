@@ -17,7 +17,7 @@ from sessions.models import TrainingSession
 from sessions.rl.presets import Preset, get_preset
 from sessions.rl.search import TrialTask, save_bundle
 from trainingday.backtest.engine import Costs, run_backtest
-from trainingday.backtest.result import Metrics
+from trainingday.backtest.result import BacktestResult, Metrics
 from trainingday.bars import Bars
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.queries import query_bars
@@ -56,13 +56,20 @@ class Day:
     def validation_start_us(self) -> int:
         return int(self.bars.timestamps[self.split.validation.start])
 
-    def validation_metrics(self, positions: FloatArray) -> Metrics:
-        """Return the metrics of positions over all bars, on the validation segment alone."""
+    @property
+    def seen(self) -> Bars:
+        """All bars before the test window's gap."""
+        return self.bars[: self.split.validation.stop]
+
+    def on_validation(self, positions: FloatArray) -> BacktestResult:
+        """Return the backtest on the validation segment alone of positions from the first bar on."""
         held_out = self.split.validation
-        result = run_backtest(
+        return run_backtest(
             self.bars[held_out], positions[held_out], self.costs, bars_per_year=self.bars_per_year
         )
-        return result.metrics
+
+    def validation_metrics(self, positions: FloatArray) -> Metrics:
+        return self.on_validation(positions).metrics
 
     def task(self, hyperparameters: JSONDict, seed: int, **fields: Any) -> TrialTask:
         """Return a training on train, scored on validation."""

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import NormalDist, variance
+from statistics import variance
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sessions.models import ModelVersion, Trial
+from sessions.paired import paired_difference
 from strategies.library.registry import get_family
 from strategies.positions import positions_of
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.bars import Bars
-from trainingday.exceptions import InvalidArgument
-from trainingday.stats.bootstrap import bootstrap_sharpe_difference
-from trainingday.stats.hac import SAME_SERIES, compare_sharpe_ratios
-from trainingday.stats.ratios import Interval, sharpe_interval, sharpe_ratio
+from trainingday.stats.ratios import sharpe_interval, sharpe_ratio
 from trainingday.stats.selection import overfitting_probability_from_blocks
 from trainingday.stats.significance import (
     SharpeMoments,
@@ -34,11 +32,8 @@ if TYPE_CHECKING:
     from sessions.model_stage import Baseline
 
 ON_VALIDATION = "On validation, where the candidate was chosen; the test window stays sealed."
-DIFFERENCE_CONFIDENCE = 0.90
-MIN_BARS_HAC = 1_000  # below, the bootstrap's interval keeps its level better
 MAX_COST = 0.1
 MIN_TRIALS = 4  # of a search, for its probability of overfitting
-STREAM = 1_000_004  # of the bootstrap, apart from the streams of trials and tournaments
 
 
 @dataclass(frozen=True)
@@ -140,30 +135,10 @@ def _sharpe(day: Day, name: str, title: str, returns: FloatArray) -> Diagnostic:
 
 
 def _difference(day: Day, own: FloatArray, beaten: FloatArray) -> Diagnostic:
-    value, interval, method = _paired(day, own, beaten)
-    low, high = interval or (None, None)
-    note = f"Annualised, paired bar by bar, with its 90 % interval{method}. {ON_VALIDATION}"
+    found = paired_difference(own, beaten, day.bars_per_year, day.session.seed)
+    note = f"Annualised, paired bar by bar, with its 90 % interval{found.method}. {ON_VALIDATION}"
     title = "Sharpe difference, candidate − baseline"
-    return Diagnostic("sharpe_difference", title, value, own.shape[0], note, low, high)
-
-
-def _paired(day: Day, own: FloatArray, beaten: FloatArray) -> tuple[float | None, Interval | None, str]:
-    annual = math.sqrt(day.bars_per_year)
-    try:
-        found = compare_sharpe_ratios(own, beaten)
-    except InvalidArgument:  # a side that never traded, or too few bars
-        return None, None, ""
-    difference = found.difference * annual
-    if found.standard_error <= SAME_SERIES:
-        return difference, None, " (none: both trade alike)"
-    if own.shape[0] >= MIN_BARS_HAC:
-        half = NormalDist().inv_cdf(0.5 + DIFFERENCE_CONFIDENCE / 2) * found.standard_error * annual
-        return difference, Interval(difference - half, difference + half), " (HAC)"
-    rng = np.random.default_rng(np.random.SeedSequence((day.session.seed, STREAM)))
-    drawn = bootstrap_sharpe_difference(
-        own, beaten, bars_per_year=day.bars_per_year, rng=rng, confidence=DIFFERENCE_CONFIDENCE
-    )
-    return difference, Interval(drawn.ci_low, drawn.ci_high), " (block bootstrap)"
+    return Diagnostic("sharpe_difference", title, found.value, own.shape[0], note, found.low, found.high)
 
 
 def _stressed(day: Day, candidate: ModelVersion) -> FloatArray:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sessions.day import Day
 from sessions.executor import TrialExecutor
 from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member, with_steps
+from sessions.overlay_choice import choose_overlay, default_overlays
 from sessions.rl.errors import TrainingDiverged
 from sessions.rl.hyperparameters import default_hyperparameters
 from sessions.rl.monitor import rank_value
 from sessions.rl.search import trial_seed
+from sessions.warm_start import WARM, Origin, settle, warm_origin
+from trainingday.backtest.overlay_records import Known
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.network import PolicyNetwork
 from trainingday.stats.criteria import MIN_SEEDS
@@ -39,12 +42,21 @@ class Fit:
         The same seeds for the same steps on all bars before the test gap: what is examined and deployed.
     default_scores : tuple of float or None
         Validation Sharpe ratios of the algorithm's default settings, trained with the same seeds.
+    overlays : tuple of overlays
+        Chosen on validation, deployed with the refits.
+    overlay : dict
+        What validation said of each choice, see `sessions.overlay_choice`; {} for a baseline.
+    warm_start : dict
+        Which won, warm start or scratch, see `sessions.warm_start`; {} where there was nothing to go on from.
     """
 
     hyperparameters: JSONDict
     members: tuple[Member, ...]
     refits: tuple[PolicyNetwork, ...]
+    overlays: tuple[Known, ...]
     default_scores: tuple[float | None, ...] = ()
+    overlay: JSONDict = field(default_factory=dict)
+    warm_start: JSONDict = field(default_factory=dict)
 
     @property
     def selection(self) -> PolicyEnsemble:
@@ -66,73 +78,138 @@ def fit_baseline(day: Day, executor: TrialExecutor, span: Span) -> Fit:
     seed = trial_seed(day.session.seed, FIRST_FINAL_INDEX - 1)
     with tempfile.TemporaryDirectory(prefix="members-") as folder:
         task = MemberTask(day.task(hyperparameters, seed), str(Path(folder, "baseline")))
-        ((_, member),) = _train_all(day, executor, fit_member, [task], span, "baseline on train")
+        ((_, member),) = _train_all(day, executor, fit_member, [task], span, ["baseline on train"])
     if member.network is None:
         raise TrainingDiverged(f"the baseline diverged: {member.reason}")
-    return Fit(hyperparameters, (member,), (member.network,))
+    overlays = default_overlays(day.bars, day.split, day.bars_per_year)
+    return Fit(hyperparameters, (member,), (member.network,), overlays)
 
 
 def fit_candidate(day: Day, executor: TrialExecutor, hyperparameters: JSONDict, span: Span) -> Fit:
     """Return several seeds of the best trial's settings, the best of them kept and refitted.
+
+    Where the champion is a model and train holds newer bars, as many seeds go on from its weights; whichever
+    scores higher on validation becomes the candidate.
 
     Raises
     ------
     TrainingDiverged
         If no seed could be trained, or one that was kept could not be refitted.
     """
-    preset = day.preset
-    n_steps = round(hyperparameters["n_steps"] * preset.final_steps_factor / preset.steps_factor)
-    seeds = [trial_seed(day.session.seed, FIRST_FINAL_INDEX + index) for index in range(preset.n_final_seeds)]
+    size = day.preset.ensemble_size
     fit_span, refit_span = _halves(span)
+    origin = warm_origin(day)
     with tempfile.TemporaryDirectory(prefix="members-") as folder:
-        tasks = [
-            MemberTask(day.task(hyperparameters, seed, n_steps=n_steps), str(Path(folder, f"fit-{seed}")))
-            for seed in seeds
-        ]
-        defaults = _default_tasks(day, hyperparameters["algorithm"], seeds, folder)
-        fitted = _train_all(day, executor, fit_member, [*tasks, *defaults], fit_span, "fit on train")
-        kept = _best(fitted[: len(tasks)], preset.ensemble_size)
+        groups = {
+            "fit on train": _scratch_tasks(day, hyperparameters, folder),
+            "warm start on train": _warm_tasks(day, origin, folder),
+            "default settings on train": _default_tasks(day, hyperparameters["algorithm"], folder),
+        }
+        scratch, warm, defaults = _fit_groups(day, executor, groups, fit_span)
+        kept, record = _best(scratch, size), {}
+        if origin is not None:
+            continued = _able(warm, size)
+            record = settle(day, origin, _ensemble(kept), _ensemble(continued) if continued else None)
+            record["scratch_scores"] = [member.score for _, member in kept]
+            if record["won"] == WARM:
+                kept, hyperparameters = continued, origin.hyperparameters
         refits = _refit(day, executor, kept, refit_span)
+    choice = choose_overlay(
+        _ensemble(kept).positions_on(day.bars), day.bars, day.split, day.costs, day.bars_per_year
+    )
     return Fit(
         hyperparameters,
         tuple(member for _, member in kept),
         refits,
-        tuple(member.score for _, member in fitted[len(tasks) :]),
+        choice.overlays,
+        tuple(member.score for _, member in defaults),
+        choice.record,
+        record,
     )
 
 
-def _best(fitted: Sequence[tuple[MemberTask, Member]], size: int) -> list[tuple[MemberTask, Member]]:
+Trained = tuple[MemberTask, Member]
+
+
+def _ensemble(kept: Sequence[Trained]) -> PolicyEnsemble:
+    return PolicyEnsemble(tuple(member.network for _, member in kept if member.network))
+
+
+def _able(fitted: Sequence[Trained], size: int) -> list[Trained]:
+    """Return the trainings that did not diverge, best on validation first."""
     ranked = sorted(fitted, key=lambda pair: -rank_value(pair[1].score))
-    kept = [pair for pair in ranked if pair[1].network][:size]
+    return [pair for pair in ranked if pair[1].network][:size]
+
+
+def _best(fitted: Sequence[Trained], size: int) -> list[Trained]:
+    kept = _able(fitted, size)
     if not kept:
         raise TrainingDiverged(f"every final training diverged; the last: {fitted[-1][1].reason}")
     return kept
 
 
 def _refit(
-    day: Day, executor: TrialExecutor, kept: Sequence[tuple[MemberTask, Member]], span: Span
+    day: Day, executor: TrialExecutor, kept: Sequence[Trained], span: Span
 ) -> tuple[PolicyNetwork, ...]:
     tasks = [with_steps(task, member.best_step, f"{task.progress_file}-refit") for task, member in kept]
-    refitted = _train_all(day, executor, refit_member, tasks, span, "refit on train + validation")
+    refitted = _train_all(
+        day, executor, refit_member, tasks, span, ["refit on train + validation"] * len(tasks)
+    )
     networks = tuple(member.network for _, member in refitted if member.network)
     if len(networks) < len(kept):
         raise TrainingDiverged(next(member.reason for _, member in refitted if not member.network))
     return networks
 
 
-def _default_tasks(day: Day, algorithm: str, seeds: Sequence[int], folder: str) -> list[MemberTask]:
+def _seeds(day: Day) -> list[int]:
+    return [
+        trial_seed(day.session.seed, FIRST_FINAL_INDEX + index) for index in range(day.preset.n_final_seeds)
+    ]
+
+
+def _scratch_tasks(day: Day, hyperparameters: JSONDict, folder: str) -> list[MemberTask]:
+    n_steps = round(hyperparameters["n_steps"] * day.preset.final_steps_factor / day.preset.steps_factor)
+    return [
+        MemberTask(day.task(hyperparameters, seed, n_steps=n_steps), str(Path(folder, f"fit-{seed}")))
+        for seed in _seeds(day)
+    ]
+
+
+def _warm_tasks(day: Day, origin: Origin | None, folder: str) -> list[MemberTask]:
+    if origin is None:
+        return []
+    return [
+        MemberTask(
+            day.task(origin.hyperparameters, seed, n_steps=origin.n_steps(day), start=origin.network(index)),
+            str(Path(folder, f"warm-{seed}")),
+        )
+        for index, seed in enumerate(_seeds(day))
+    ]
+
+
+def _default_tasks(day: Day, algorithm: str, folder: str) -> list[MemberTask]:
     """Return trainings of the algorithm's default settings with the same seeds: what the search is worth.
 
     With fewer than 5 seeds nothing can be said about that, and none is trained.
     """
-    if len(seeds) < MIN_SEEDS:
+    if day.preset.n_final_seeds < MIN_SEEDS:
         return []
     plain = default_hyperparameters(algorithm)
     n_steps = round(plain.n_steps * day.preset.final_steps_factor)
     return [
         MemberTask(day.task(plain.as_dict(), seed, n_steps=n_steps), str(Path(folder, f"default-{seed}")))
-        for seed in seeds
+        for seed in _seeds(day)
     ]
+
+
+def _fit_groups(
+    day: Day, executor: TrialExecutor, groups: dict[str, list[MemberTask]], span: Span
+) -> list[list[Trained]]:
+    """Return each group's trainings; all are handed out at once, so that no process waits for a group to end."""
+    tasks = [task for group in groups.values() for task in group]
+    whats = [what for what, group in groups.items() for _ in group]
+    fitted = iter(_train_all(day, executor, fit_member, tasks, span, whats))
+    return [[next(fitted) for _ in group] for group in groups.values()]
 
 
 def _train_all(
@@ -141,9 +218,9 @@ def _train_all(
     function: Callable[[MemberTask], Member],
     tasks: Sequence[MemberTask],
     span: Span,
-    what: str,
-) -> list[tuple[MemberTask, Member]]:
-    """Return (task, member) in order, telling live pages about each checkpoint."""
+    whats: Sequence[str],
+) -> list[Trained]:
+    """Return (task, member) in order, telling live pages about each checkpoint; `whats` names each task's part."""
     members: dict[int, Member] = {}
     told: dict[str, int] = {}
 
@@ -154,10 +231,11 @@ def _train_all(
         reports = [report for task in tasks if (report := read_progress(task))]
         share = sum(report["step"] / report["n_steps"] for report in reports) / len(tasks)
         progress = span[0] + (span[1] - span[0]) * min(share, 1.0)
-        for task in tasks if function is fit_member else ():  # a refit has no validation to show
-            _tell_curve(day, task, told, what)
+        if function is fit_member:  # a refit has no validation to show
+            for task, what in zip(tasks, whats, strict=True):
+                _tell_curve(day, task, told, what)
         rate = sum(report["steps_per_second"] for report in reports if report["step"] < report["n_steps"])
-        detail = f"{what}: {len(members)} of {len(tasks)} seeds done"
+        detail = f"{whats[min(len(members), len(tasks) - 1)]}: {len(members)} of {len(tasks)} seeds done"
         day.context.tick(progress, {"detail": f"{detail}, {rate:,.0f} steps/s" if rate else detail})
 
     executor.run(function, tasks, on_done=on_done, on_wait=on_wait)

@@ -89,6 +89,7 @@ def refit_member(member: MemberTask) -> Member:
             costs=task.costs,
             bars_per_year=task.bars_per_year,
             on_progress=_writer(member.progress_file),
+            start=task.start,
         )
     except TrainingDiverged as error:
         return Member(task.seed, None, None, 0, (), 0.0, str(error))

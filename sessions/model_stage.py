@@ -18,12 +18,12 @@ from sessions.final_training import (
     weights_hash,
 )
 from sessions.models import ModelVersion, Trial
-from sessions.queries import current_best
+from sessions.warm_start import WARM
 from strategies.models import Champion, Strategy
 from strategies.positions import MODEL_FAMILY, get_or_create_strategy, positions_of
 from strategies.store import artifact_store
+from strategies.traded_model import save_model
 from trainingday.policy.ensemble import PolicyEnsemble
-from trainingday.policy.storage import save_policy
 
 __all__ = ["FIRST_FINAL_INDEX", "Baseline", "honest_strategy", "prepare_baseline", "train_candidate"]
 
@@ -107,11 +107,14 @@ def _save_baseline(day: Day, fit: Fit) -> ModelVersion:
 
 def _save_candidate(day: Day, fit: Fit) -> ModelVersion:
     everything = slice(0, day.split.validation.stop)
+    reason = f"best of {day.session.trials.count()} trials on validation"
+    if fit.warm_start.get("won") == WARM:
+        reason = f"version {fit.warm_start['parent']} trained on with newer bars, better than the {reason}"
     return _create_version(
         day,
         fit,
         stage=ModelVersion.Stage.CANDIDATE,
-        stage_reason=f"best of {day.session.trials.count()} trials on validation",
+        stage_reason=reason,
         strategy=_store(day, fit, fit.deployed, everything),
         selection_strategy=_store(day, fit, fit.selection, day.split.train),
         train=everything,
@@ -127,7 +130,7 @@ def _store(day: Day, fit: Fit, policy: PolicyEnsemble, train: slice) -> Strategy
         "train_last_us": int(day.bars.timestamps[train.stop - 1]),
         "session_seed": day.session.seed,
     }
-    name = save_policy(artifact_store(), policy, manifest)
+    name = save_model(artifact_store(), policy, fit.overlays, manifest)
     return get_or_create_strategy(day.market, MODEL_FAMILY, {}, name)
 
 
@@ -146,14 +149,14 @@ def _create_version(
     if same is not None:
         return same
     metrics = day.validation_metrics(positions_of(selection_strategy, day.bars))
-    parent = current_best(day.market)
+    is_continued = fit.warm_start.get("won") == WARM
     with day.context.transaction():
         newest = ModelVersion.objects.filter(market=day.market).aggregate(newest=Max("number"))["newest"] or 0
         return ModelVersion.objects.create(
             market=day.market,
             session=day.session,
             number=newest + 1,
-            parent=parent,
+            parent=day.found.query_model() if is_continued else None,
             strategy=strategy,
             selection_strategy=selection_strategy,
             stage=stage,
@@ -168,6 +171,8 @@ def _create_version(
             weights_hash=weights_hash(fit.deployed),
             members=[member.as_dict() for member in fit.members],
             default_scores=list(fit.default_scores),
+            overlay=fit.overlay,
+            warm_start=fit.warm_start,
             validation=metrics.as_dict(),
             validation_sharpe=metrics.sharpe_ratio,
         )

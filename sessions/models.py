@@ -129,6 +129,16 @@ class ModelVersion(models.Model):
     default_scores = models.JSONField(
         default=list, help_text="Validation Sharpe of the algorithm's defaults, trained with the same seeds."
     )
+    overlay = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="The risk overlay chosen on validation, with each choice's figures.",
+    )
+    warm_start = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Warm start of the champion against training from scratch, on validation.",
+    )
     validation = models.JSONField(default=dict, help_text="Metrics on validation of the fit on train alone.")
     validation_sharpe = models.FloatField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

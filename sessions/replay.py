@@ -20,6 +20,7 @@ from sessions.rl.search import evaluate_trial
 from sessions.search_stage import best_trials, n_batches, suggest_trials, take_result, trial_tasks
 from strategies.models import ValidationRecord
 from strategies.queries import best_validation
+from strategies.traded_model import TradedModel
 from trainingday.exceptions import StateConflict
 from trainingday.runs.context import RunContext
 from trainingday.typing import JSONDict
@@ -147,7 +148,10 @@ def _fit_against(day: Day, version: ModelVersion, fit: Fit, name: str) -> int:
     n_values += compare(f"{name}, seed", *members)
     n_values += compare(f"{name}, weights hash", version.weights_hash, weights_hash(fit.deployed))
     n_values += compare(f"{name}, default settings", version.default_scores, list(fit.default_scores))
-    metrics = day.validation_metrics(fit.selection.positions_on(day.bars)).as_dict()
+    n_values += compare(f"{name}, warm start", version.warm_start, fit.warm_start)
+    n_values += compare(f"{name}, overlay", version.overlay, fit.overlay)
+    positions = TradedModel(fit.selection, fit.overlays).positions_on(day.bars)
+    metrics = day.validation_metrics(positions).as_dict()
     return n_values + compare(f"{name}, validation", version.validation, metrics)
 
 

@@ -9,7 +9,7 @@ from patterns.services import freeze_confirmed_set, load_set, positions_of_set
 from strategies.ensembles import ENSEMBLE, Member, ensemble_positions, freeze_members
 from strategies.library.registry import get_family
 from strategies.models import Strategy
-from strategies.store import cached_policy
+from strategies.store import cached_model
 from trainingday.artifacts import canonical_json
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
@@ -53,8 +53,8 @@ def _positions(family: str, parameters: Mapping[str, float], artifact: str, bars
 
 
 def model_positions(artifact: str, bars: Bars) -> FloatArray:
-    """Return the positions of a trained model; its file is read and checked once per process."""
-    return cached_policy(artifact).positions_on(bars)
+    """Return the positions of a trained model after its overlays; its file is read and checked once per process."""
+    return cached_model(artifact).positions_on(bars)
 
 
 def pattern_strategy(market: Market) -> Strategy:

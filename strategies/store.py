@@ -7,10 +7,9 @@ from pathlib import Path
 
 from django.conf import settings
 
+from strategies.traded_model import TradedModel, load_model
 from trainingday.artifacts import ArtifactStore
 from trainingday.exceptions import InvalidArgument, NotFound
-from trainingday.policy.ensemble import PolicyEnsemble
-from trainingday.policy.storage import load_policy
 from trainingday.typing import JSONDict
 
 N_CACHED_POLICIES = 16
@@ -30,17 +29,6 @@ def artifact_store() -> ArtifactStore:
     return ArtifactStore(Path(settings.TRAININGDAY_ARTIFACTS), keys, next(iter(keys)))
 
 
-def cached_policy(artifact: str) -> PolicyEnsemble:
-    """Return the policy of an artefact, checked when it is first read; NotFound for an empty name."""
-    return _read(artifact)[1]
-
-
-def trained_until(artifact: str) -> int | None:
-    """Return the last bar that a model was trained on, microseconds UTC; None where it does not say."""
-    value = _read(artifact)[0].get("train_last_us")
-    return value if isinstance(value, int) else None
-
-
 def cached_members(artifact: str) -> JSONDict:
     """Return the manifest of an ensemble's artefact, checked when it is first read."""
     return _load_manifest(artifact, str(settings.TRAININGDAY_ARTIFACTS))
@@ -51,15 +39,22 @@ def _load_manifest(artifact: str, folder: str) -> JSONDict:
     return artifact_store().load(artifact)[0]
 
 
-def _read(artifact: str) -> tuple[JSONDict, PolicyEnsemble]:
+def cached_model(artifact: str) -> TradedModel:
+    """Return the model of an artefact, checked when it is first read; NotFound for an empty name."""
     if not artifact:
         raise NotFound("a model strategy needs the name of its artefact, has none")
     return _load(artifact, str(settings.TRAININGDAY_ARTIFACTS))
 
 
+def trained_until(artifact: str) -> int | None:
+    """Return the last bar that a model was trained on, microseconds UTC; None where it does not say."""
+    value = (cached_model(artifact).manifest or {}).get("train_last_us")
+    return value if isinstance(value, int) else None
+
+
 @lru_cache(maxsize=N_CACHED_POLICIES)
-def _load(artifact: str, folder: str) -> tuple[JSONDict, PolicyEnsemble]:
-    return load_policy(artifact_store(), artifact)
+def _load(artifact: str, folder: str) -> TradedModel:
+    return load_model(artifact_store(), artifact)
 
 
 def _parse_key(entry: str) -> tuple[str, bytes]:

@@ -73,6 +73,8 @@ class TrialTask:
         Overrides the hyperparameters' own.
     prune_below : tuple of float
         Best score so far that each checkpoint should reach, see `pruning_thresholds`; empty: no pruning.
+    start : PolicyNetwork or None
+        Warm start: the weights to go on from.
     """
 
     hyperparameters: Mapping[str, Any]
@@ -84,6 +86,7 @@ class TrialTask:
     bars_per_year: float
     n_steps: int | None = None
     prune_below: tuple[float, ...] = ()
+    start: PolicyNetwork | None = None
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,7 @@ def _train(task: TrialTask, seen: _Checkpoints, on_progress: Progress | None) ->
         bars_per_year=task.bars_per_year,
         validate=validate,
         on_progress=on_progress,
+        start=task.start,
     )
 
 

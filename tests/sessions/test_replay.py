@@ -11,13 +11,16 @@ from auditlog.models import LogEntry
 from django.apps import apps
 
 from sessions import replay as replay_module
-from sessions.models import SessionReplay, TrainingSession, Trial
+from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
 from sessions.replay import environment_differences
+from sessions.rl.presets import PRESETS, Preset
 from sessions.services import request_replay
 from strategies.store import artifact_store
 from tests.conftest import make_market
-from tests.markets import gaussian_bars
+from tests.markets import autoregressive_bars, gaussian_bars
 from trainingday.exceptions import StateConflict
+from trainingday.markets.models import Market
+from trainingday.markets.services import load_bars
 from trainingday.runs import services
 from trainingday.runs.child import work
 from trainingday.runs.context import RunContext
@@ -91,6 +94,45 @@ def test_a_replay_has_the_same_bits_and_writes_nothing_and_a_changed_bit_is_name
     assert altered.difference["where"] == f"trial {trial.index}, score"
     assert altered.difference["replayed"] == repr(trial.score)
     assert "torch 1.0.0 →" in altered.reason
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_champion_is_trained_on_beside_training_from_scratch_and_the_replay_has_the_same_bits(
+    run_session: Callable[..., TrainingSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRESETS, "planted", Preset("planted", 3, 3, 0.1, 2, 0.2, 2, 60.0, "For tests"))
+    bars = autoregressive_bars(7500, seed=2, phi=0.4)
+    market = make_market(bars[:6000])
+    Market.objects.update(fee=0.0001, slippage=0.0)
+    market.refresh_from_db()
+    first = run_session(market, seed=1, preset="planted")
+    champion = ModelVersion.objects.get(stage="champion")
+    assert champion.warm_start == {} and champion.parent is None and champion.overlay["chosen"] in OPTIONS
+    load_bars(market, bars, "newer bars, enough for a test window of their own")
+
+    second = run_session(market, seed=2, preset="planted")
+    assert (first.verdict, second.state) == ("passed", RunState.SUCCEEDED), second.reason
+    made = ModelVersion.objects.get(session=second)
+    record = made.warm_start
+    assert record["parent"] == champion.number and len(record["scratch_scores"]) == 2
+    assert record["low"] <= record["difference"] <= record["high"]
+    # The paired difference divides by the population deviation, the ratios by the sample one.
+    assert record["difference"] == pytest.approx(record["warm_sharpe"] - record["scratch_sharpe"], rel=1e-3)
+    is_warm = record["warm_sharpe"] > record["scratch_sharpe"]
+    assert record["won"] == ("warm start" if is_warm else "from scratch")
+    assert made.parent == (champion if is_warm else None)
+    plain = made.overlay["options"]["none"]["sharpe_ratio"]
+    assert plain == record["warm_sharpe" if is_warm else "scratch_sharpe"]
+    assert made.validation_sharpe == made.overlay["options"][made.overlay["chosen"]]["sharpe_ratio"]
+    parts = {event.payload["part"] for event in RunEvent.objects.filter(run_pk=second.pk, kind="curve")}
+    assert {"fit on train", "warm start on train"} <= parts
+
+    replayed = carry_out(request_replay(second, trigger=Trigger.COMMAND))
+    assert replayed.result == "same_bits", replayed.reason
+
+
+OPTIONS = {"none", "volatility_target", "volatility_target_and_drawdown_stop"}
 
 
 def _raise(error: Any) -> Any:

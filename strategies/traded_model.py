@@ -1,0 +1,61 @@
+"""A model as it is examined and deployed: its policy, and the overlays that its manifest was signed with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainingday.artifacts import ArtifactStore
+from trainingday.backtest.overlay_records import Known, apply_overlays, from_records, to_record
+from trainingday.bars import Bars
+from trainingday.exceptions import ArtifactRejected, InvalidArgument
+from trainingday.policy.ensemble import PolicyEnsemble
+from trainingday.policy.storage import load_policy, save_policy
+from trainingday.typing import FloatArray, JSONDict
+
+OVERLAYS = "overlays"
+
+
+@dataclass(frozen=True, eq=False)
+class TradedModel:
+    """Positions of a trained policy after its overlays.
+
+    Attributes
+    ----------
+    policy : PolicyEnsemble
+    overlays : tuple of overlays
+        Applied in order; each sees the positions that the one before gave.
+    manifest : dict
+        What the artefact says of itself; {} before it is stored.
+    """
+
+    policy: PolicyEnsemble
+    overlays: tuple[Known, ...] = ()
+    manifest: JSONDict | None = None
+
+    def positions_on(self, bars: Bars) -> FloatArray:
+        """Return target positions in [-1, 1], shape (n_bars,), each decided from bars up to its own."""
+        return apply_overlays(self.overlays, bars, self.policy.positions_on(bars))
+
+
+def save_model(
+    store: ArtifactStore, policy: PolicyEnsemble, overlays: Sequence[Known], manifest: JSONDict
+) -> str:
+    """Store a policy with its overlays; return the artefact's name."""
+    return save_policy(store, policy, {**manifest, OVERLAYS: [to_record(overlay) for overlay in overlays]})
+
+
+def load_model(store: ArtifactStore, name: str) -> TradedModel:
+    """Return the model of an artefact.
+
+    Raises
+    ------
+    ArtifactRejected
+        As `load_policy`, or if an overlay of the manifest cannot be read.
+    """
+    manifest, policy = load_policy(store, name)
+    try:
+        overlays = from_records(manifest.get(OVERLAYS, []))
+    except InvalidArgument as error:
+        raise ArtifactRejected(f"artefact {name[:12]}: {error}") from error
+    return TradedModel(policy, overlays, manifest)

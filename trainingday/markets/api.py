@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trainingday.exceptions import ImportRefused
 from trainingday.markets import profiles
+from trainingday.markets.bar_export import CONTENT_TYPES, bars_response
 from trainingday.markets.importers.reader import preview, read_file
 from trainingday.markets.models import Dataset, ImportProfile, Market
 from trainingday.markets.queries import query_markets
@@ -28,6 +32,14 @@ from trainingday.markets.serializers import (
 )
 from trainingday.markets.services import load_file, upload_limits
 from trainingday.markets.uploads import UploadParser
+from trainingday.permissions import may_operate
+
+
+class AsIs(DefaultContentNegotiation):
+    """The answer is a file of one kind, whatever the client would rather have."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class MarketViewSet(viewsets.ReadOnlyModelViewSet[Market]):
@@ -96,6 +108,13 @@ class DatasetViewSet(viewsets.ReadOnlyModelViewSet[Dataset]):
             }
         )
 
+    @extend_schema(responses={(200, kind): OpenApiTypes.BINARY for kind in CONTENT_TYPES.values()})
+    def bars(self, request: Request, pk: int, kind: str) -> FileResponse:
+        """Answer the dataset's bars as a file: opening time in UTC, open, high, low, close, volume; operators only."""
+        if not may_operate(request.user):
+            raise PermissionDenied
+        return bars_response(self.get_object(), kind)
+
     def _upload(self, request: Request) -> tuple[dict[str, Any], bytes]:
         return _read(ImportSerializer(data=request.data))
 
@@ -112,6 +131,7 @@ class ImportProfileViewSet(
     serializer_class = ProfileSerializer
     filterset_fields = ["name"]
     ordering_fields = ["name", "created_at"]
+    write_limit = "import"
     lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
 

@@ -2,7 +2,8 @@
 
 from auditlog.registry import auditlog
 
-from trainingday.markets.models import Market, TestWindow
+from trainingday.markets.models import ImportProfile, Market, TestWindow
 
 auditlog.register(Market)
 auditlog.register(TestWindow)
+auditlog.register(ImportProfile)

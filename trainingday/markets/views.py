@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from trainingday.exceptions import ImportRefused, NotFound, TrainingDayError
 from trainingday.markets import profiles
+from trainingday.markets.bar_export import bars_response
 from trainingday.markets.candles import draw_candles
 from trainingday.markets.forms import ImportForm
 from trainingday.markets.importers.reader import Preview, preview
@@ -44,6 +45,18 @@ def candles(request: HttpRequest, slug: str) -> JsonResponse:
     except (NotFound, Dataset.DoesNotExist) as error:
         raise Http404("No such market or dataset.") from error
     return JsonResponse(draw_candles(bars, _whole(request, "from"), _whole(request, "to")))
+
+
+def bars_file(request: HttpRequest, slug: str, kind: str) -> FileResponse:
+    """Answer a dataset's bars as CSV or Parquet."""
+    if not may_operate(request.user):
+        raise PermissionDenied
+    try:
+        market, version = query_market(slug), _whole(request, "version")
+        dataset = query_latest_dataset(market) if version is None else market.datasets.get(version=version)
+    except (NotFound, Dataset.DoesNotExist) as error:
+        raise Http404("No such market or dataset.") from error
+    return bars_response(dataset, kind)
 
 
 def import_file(request: HttpRequest) -> HttpResponse:

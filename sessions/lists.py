@@ -47,6 +47,7 @@ SESSIONS = Listing(
         "duration": "duration",
     },
     default=("-created_at", "-pk"),
+    is_comparable=True,
 )
 
 MODELS = Listing(
@@ -84,4 +85,5 @@ MODELS = Listing(
         "created": "created_at",
     },
     default=("-created_at", "-pk"),
+    is_comparable=True,
 )

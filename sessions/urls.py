@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from sessions import action_views, api, honesty_views, views
+from sessions import action_views, api, compare_views, honesty_views, views
 
 app_name = "sessions"
 urlpatterns = [
@@ -15,6 +15,8 @@ urlpatterns = [
     path("sessions/<int:pk>/resume/", action_views.resume, name="resume"),
     path("sessions/<int:pk>/replay/", action_views.replay, name="start-replay"),
     path("replays/<int:pk>/", views.replay, name="replay"),
+    path("compare/<str:kind>/", compare_views.comparison, name="compare"),
+    path("api/v1/compare/", compare_views.ComparisonView.as_view(), name="api-compare"),
     path("models/", views.model_list, name="models"),
     path("models/<int:pk>/", views.model_detail, name="model"),
     path("honesty/", honesty_views.honesty, name="honesty"),

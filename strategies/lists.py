@@ -51,6 +51,7 @@ TOURNAMENTS = Listing(
         "score": "winner_sharpe",
     },
     default=("-created_at", "-pk"),
+    is_comparable=True,
 )
 
 

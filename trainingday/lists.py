@@ -63,7 +63,7 @@ class Listing:
     Attributes
     ----------
     name : str
-        "sessions": the name of exported files.
+        "sessions": the name of exported files, and of what the page Compare compares if `is_comparable`.
     sorts : mapping of str to str
         Names of orders and their fields; "-name" is the reverse.
     default : tuple
@@ -75,6 +75,7 @@ class Listing:
     filters: Sequence[Choice] = ()
     sorts: Mapping[str, str] = field(default_factory=dict)
     default: tuple[Any, ...] = ("-pk",)
+    is_comparable: bool = False
 
     def read(self, request: HttpRequest, rows: QuerySet[Any]) -> ListPage:
         return ListPage(self, request, rows)

@@ -1,0 +1,68 @@
+"""What every address of the product is, for the matrix of roles: a new address has to be listed here.
+
+Each line reads: who may do what there (RELIABILITY.md, "Web"), and the names of the addresses.
+"""
+
+PAGE = "page"  # signed-in people read it
+FORM = "form"  # operators open it and send it
+OPERATE = "operate"  # operators send to it, nobody opens it
+ADMINISTER = "administer"  # admins send to it, nobody opens it
+OWN = "own"  # one's own things only
+API_READ = "api read"
+API_OPERATE = "api operate"  # a list or thing to read, to which operators may POST
+API_ACT = "api act"  # operators POST to it, nobody reads it
+API_ADMINISTER = "api administer"  # a thing to read, to which admins may write
+API_ADMIN_ACT = "api admin act"  # admins POST to it, nobody reads it
+API_ANALYSE = "api analyse"  # a POST that computes and stores nothing: operators
+OPEN = "open"  # no account needed
+
+NAMES = {
+    OPEN: "favicon.ico login logout runs:healthz runs:readyz",
+    PAGE: (
+        "home audit tokens downloads:list downloads:detail markets:list markets:detail "
+        "markets:candles runs:workers runs:schedules patterns:list patterns:detail patterns:scan "
+        "strategies:tournaments strategies:tournament strategies:genealogy strategies:backtest "
+        "strategies:backtest-csv strategies:champions strategies:champion sessions:list sessions:detail "
+        "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:compare sessions:honesty"
+    ),
+    FORM: "markets:import patterns:start strategies:start sessions:start downloads:start",
+    OPERATE: "runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay",
+    ADMINISTER: "runs:run-schedule strategies:roll-back",
+    OWN: "revoke-token",
+    API_READ: (
+        "schema api-docs api-audit-list api-audit-detail markets:api-market-list markets:api-market-detail "
+        "markets:api-dataset-detail runs:api-runs runs:api-run runs:api-run-events runs:api-workers "
+        "downloads:api-download-detail patterns:api-pattern-scan-detail patterns:api-pattern-list "
+        "patterns:api-pattern-detail patterns:api-pattern-backtest patterns:api-sighting-list "
+        "patterns:api-sighting-detail strategies:api-signals strategies:api-tournament-detail "
+        "strategies:api-tournament-genealogy strategies:api-strategy-list strategies:api-strategy-detail "
+        "strategies:api-performance-list strategies:api-performance-detail strategies:api-look-list "
+        "strategies:api-look-detail "
+        "sessions:api-session-detail sessions:api-replay-list sessions:api-replay-detail "
+        "sessions:api-trial-list sessions:api-trial-detail sessions:api-model-list sessions:api-model-detail "
+        "sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare"
+    ),
+    API_OPERATE: (
+        "markets:api-dataset-list downloads:api-download-list patterns:api-pattern-scan-list "
+        "strategies:api-tournament-list sessions:api-session-list"
+    ),
+    API_ACT: (
+        "runs:api-run-cancel markets:api-dataset-preview "
+        "sessions:api-session-clone sessions:api-session-replay sessions:api-session-resume "
+        "sessions:real-session"
+    ),
+    API_ADMIN_ACT: (
+        "patterns:api-pattern-retire strategies:api-strategy-promote strategies:api-champion-retire strategies:api-champion-roll-back"
+    ),
+    API_ADMINISTER: "runs:api-schedules strategies:api-champion-list strategies:api-champion-detail",
+    API_ANALYSE: ("strategies:api-backtests strategies:api-backtest-equity strategies:api-backtest-trades"),
+}
+SURFACE_OF = {name: surface for surface, names in NAMES.items() for name in names.split()}
+# Read with parameters only: without them a 400 tells what is missing.
+NEEDS_PARAMETERS = {
+    "strategies:backtest-csv",
+    "strategies:api-signals",
+    "patterns:api-pattern-backtest",
+    "sessions:compare",
+    "sessions:api-compare",
+}

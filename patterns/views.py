@@ -63,6 +63,8 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def retire(request: HttpRequest, pk: int) -> HttpResponse:
     """Retire a pattern by hand, with the reason."""
+    if not may_operate(request.user):
+        raise PermissionDenied
     pattern = get_object_or_404(Pattern, pk=pk)
     form = RetireForm(request.POST)
     if not form.is_valid():

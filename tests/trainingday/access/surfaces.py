@@ -21,13 +21,14 @@ NAMES = {
     PAGE: (
         "home audit tokens downloads:list downloads:detail markets:list markets:detail "
         "markets:candles runs:workers runs:schedules patterns:list patterns:detail patterns:scan "
+        "markets:profiles strategies:pattern-backtest strategies:pattern-signal "
         "strategies:tournaments strategies:tournament strategies:genealogy strategies:backtest "
         "strategies:backtest-csv strategies:champions strategies:champion sessions:list sessions:detail "
         "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:compare sessions:honesty"
     ),
     FORM: "markets:import patterns:start strategies:start sessions:start downloads:start",
-    OPERATE: "runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay",
-    ADMINISTER: "runs:run-schedule strategies:roll-back",
+    OPERATE: "patterns:retire markets:save-profile markets:change-profile strategies:freeze-patterns runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay",
+    ADMINISTER: "strategies:promote-patterns runs:run-schedule strategies:roll-back",
     OWN: "revoke-token",
     API_READ: (
         "schema api-docs api-audit-list api-audit-detail markets:api-market-list markets:api-market-detail "
@@ -40,29 +41,33 @@ NAMES = {
         "strategies:api-look-detail "
         "sessions:api-session-detail sessions:api-replay-list sessions:api-replay-detail "
         "sessions:api-trial-list sessions:api-trial-detail sessions:api-model-list sessions:api-model-detail "
-        "sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare"
+        "strategies:api-forward-record-bars strategies:api-forward-record-detail "
+        "strategies:api-forward-record-list sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare"
     ),
     API_OPERATE: (
+        "markets:api-import-profile-list markets:api-import-profile-detail "
         "markets:api-dataset-list downloads:api-download-list patterns:api-pattern-scan-list "
         "strategies:api-tournament-list sessions:api-session-list"
     ),
     API_ACT: (
-        "runs:api-run-cancel markets:api-dataset-preview "
+        "patterns:api-pattern-retire runs:api-run-cancel markets:api-dataset-preview "
         "sessions:api-session-clone sessions:api-session-replay sessions:api-session-resume "
         "sessions:real-session"
     ),
     API_ADMIN_ACT: (
-        "patterns:api-pattern-retire strategies:api-strategy-promote strategies:api-champion-retire strategies:api-champion-roll-back"
+        "strategies:api-strategy-promote strategies:api-champion-retire strategies:api-champion-roll-back"
     ),
     API_ADMINISTER: "runs:api-schedules strategies:api-champion-list strategies:api-champion-detail",
     API_ANALYSE: ("strategies:api-backtests strategies:api-backtest-equity strategies:api-backtest-trades"),
 }
 SURFACE_OF = {name: surface for surface, names in NAMES.items() for name in names.split()}
-# Read with parameters only: without them a 400 tells what is missing.
-NEEDS_PARAMETERS = {
+# What is asked for may rightly be missing or unfit here: a parameter, a row that another role has deleted, bars.
+MAY_BE_MISSING = {
     "strategies:backtest-csv",
     "strategies:api-signals",
+    "strategies:pattern-backtest",
     "patterns:api-pattern-backtest",
+    "markets:api-import-profile-detail",
     "sessions:compare",
     "sessions:api-compare",
 }

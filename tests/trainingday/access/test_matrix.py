@@ -13,13 +13,13 @@ from django.utils.regex_helper import normalize
 
 from patterns.models import PatternScan, PatternSighting
 from sessions.models import HonestyRun, ModelVersion, SessionReplay
-from strategies.models import Champion, Look, Strategy
+from strategies.models import Champion, ForwardRecord, Look, Strategy
 from tests import pages
 from tests.trainingday.access import surfaces
 from trainingday.access import audit, tokens
 from trainingday.access.models import ApiToken
 from trainingday.downloads.models import Download
-from trainingday.markets.models import Market, TestWindow
+from trainingday.markets.models import ImportProfile, Market, TestWindow
 from trainingday.runs.models import TrainingSchedule
 
 ROLES = ("anonymous", "viewer", "operator", "admin")
@@ -59,7 +59,8 @@ def world(market: Market) -> Market:
     SessionReplay.objects.create(pk=PK, market=market, original=session, seed=1, state="succeeded")
     run = {"pk": PK, "market": market, "dataset": dataset, "seed": 1, "state": "succeeded"}
     scan = PatternScan.objects.create(**run)
-    pattern = pages.make_pattern(market, scan, 1, pk=PK)
+    definition = {"id": "w50-00122-any-any-h10-long", "cuts": {"volatility": None, "volume": None}}
+    pattern = pages.make_pattern(market, scan, 1, pk=PK, definition=definition)
     PatternSighting.objects.create(pk=PK, pattern=pattern, bar_us=1)
     tournament = pages.make_tournament(market, dataset, pk=PK)
     pages.add_entrants(tournament, 1)
@@ -69,7 +70,11 @@ def world(market: Market) -> Market:
         pk=PK, market=market, test_window=window, dataset=dataset, strategy=strategy, run_kind="session",
         run_pk=PK, is_charged=True, level=0.005, verdict="not_proven", decision={"public": {}, "sealed": {}},
     )  # fmt: skip
-    Champion.objects.create(pk=PK, market=market, strategy=strategy, look=look, reason="passed")
+    reign = Champion.objects.create(pk=PK, market=market, strategy=strategy, look=look, reason="passed")
+    ForwardRecord.objects.create(
+        pk=PK, market=market, strategy=strategy, reign=reign, after_us=1, until_us=1, checked_us=1
+    )
+    ImportProfile.objects.create(pk=PK, name="mine", options={}, layout={})
     ModelVersion.objects.create(
         pk=PK, market=market, session=session, number=1, strategy=strategy, selection_strategy=strategy,
         algorithm="ppo", hyperparameters={}, seed=1, dataset=dataset, train_first_us=0, train_last_us=1,
@@ -138,7 +143,7 @@ def test_each_role_gets_what_it_may(name: str, world: Market) -> None:
             allowed = expected(surface, role, verb)
             if name == "sessions:real-session" and role in ("operator", "admin"):
                 allowed = allowed | {500}  # what the seed's clients expect of a refusal
-            if name in surfaces.NEEDS_PARAMETERS and role != "anonymous":
+            if name in surfaces.MAY_BE_MISSING and role != "anonymous":
                 allowed = allowed | {400, 404, 422}
             assert status in allowed, f"{role} {verb} {path} ({surface}): {status}, allowed {sorted(allowed)}"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from sessions.comparison import BitsDiffer, compare
+from sessions.bits import BitsDiffer, compare
 from sessions.day import Day, environment, open_day
 from sessions.executor import TrialExecutor, open_executor
 from sessions.final_training import Fit, fit_baseline, fit_candidate, weights_hash

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sessions.comparison import BitsDiffer, compare
+from sessions.bits import BitsDiffer, compare
 
 
 def test_equal_values_are_counted() -> None:

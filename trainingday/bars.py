@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Bars:
     Notes
     -----
     Use `Bars.create` for outside data: the plain constructor checks nothing, so that slices are free.
+    Columns are not to be written to: what is worked out of them is kept.
     """
 
     timestamps: IntArray
@@ -115,6 +117,13 @@ class Bars:
             self.volume[window],
             self.gap_before[window],
         )
+
+    @cached_property
+    def log_returns(self) -> FloatArray:
+        """Log returns from close to close, shape (n_bars,), NaN on the first bar; worked out once."""
+        out = np.full(len(self), np.nan)
+        np.log(self.close[1:] / self.close[:-1], out=out[1:])
+        return out
 
     @property
     def has_volume(self) -> bool:

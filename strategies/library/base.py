@@ -126,6 +126,14 @@ class ThresholdFamily(Family):
     def indicator(self, bars: Bars, settings: Sequence[float]) -> FloatArray:
         """Return the indicator, shape (n_bars,), NaN in the warm-up, for values of `indicator_parameters`."""
 
+    def first_bar_read(self, settings: Sequence[float], bar: int) -> int | None:
+        """Return where bars may begin so that the indicator is the same, to the bit, from `bar` on.
+
+        None where every bar before counts. Long histories are scored fastest where it is a number, since
+        they are then gone through in stretches that fit a core's cache.
+        """
+        return None
+
     @abstractmethod
     def thresholds(self, table: FloatArray) -> FloatArray:
         """Return thresholds, shape (n_candidates, 4), of a table of parameters (see `thresholds`)."""

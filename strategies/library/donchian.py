@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from strategies.library.base import Family, Parameter
 from trainingday.backtest.channels import channel_positions_nb
-from trainingday.backtest.indicators import highest_before_nb, lowest_before_nb
+from trainingday.backtest.indicators import bars_since_as_high_nb, bars_since_as_low_nb
 from trainingday.bars import Bars
 from trainingday.typing import FloatArray
 
@@ -24,13 +24,15 @@ class Donchian(Family):
         Parameter("exit", 2, 500, 10, True, True, "Bars of the channel that ends a position."),
     )
 
+    def since_extremes(self, bars: Bars) -> tuple[FloatArray, FloatArray]:
+        """Return bars since a high was as high, and a low as low, as each close; all candidates share them."""
+        return bars_since_as_high_nb(bars.high, bars.close), bars_since_as_low_nb(bars.low, bars.close)
+
+    def channels(self, table: FloatArray) -> FloatArray:
+        """Return bars of the entry and of the exit channel, shape (n_candidates, 2)."""
+        return table
+
     def compute_positions(self, bars: Bars, values: Mapping[str, float]) -> FloatArray:
-        entry, leave = int(values["entry"]), int(values["exit"])
-        positions: FloatArray = channel_positions_nb(
-            bars.close,
-            highest_before_nb(bars.high, entry),
-            lowest_before_nb(bars.low, entry),
-            highest_before_nb(bars.high, leave),
-            lowest_before_nb(bars.low, leave),
-        )
+        since_high, since_low = self.since_extremes(bars)
+        positions: FloatArray = channel_positions_nb(since_high, since_low, values["entry"], values["exit"])
         return positions

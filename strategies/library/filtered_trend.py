@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from strategies.library.base import Parameter, ThresholdFamily
-from trainingday.backtest.indicators import rolling_mean_nb, volatility_nb
+from trainingday.backtest.indicators import calm_distance_nb
 from trainingday.backtest.thresholds import symmetric
 from trainingday.bars import Bars
 from trainingday.typing import FloatArray
@@ -34,10 +32,7 @@ class FilteredTrend(ThresholdFamily):
 
     def indicator(self, bars: Bars, settings: Sequence[float]) -> FloatArray:
         window, calm, usual = (int(setting) for setting in settings[:3])
-        distance = bars.close / rolling_mean_nb(bars.close, window) - 1.0
-        recent, past = volatility_nb(bars.close, calm), volatility_nb(bars.close, usual)
-        out: FloatArray = np.where(recent <= settings[3] * past, distance, 0.0)
-        out[: max(window - 1, usual)] = np.nan
+        out: FloatArray = calm_distance_nb(bars.close, bars.log_returns, window, calm, usual, settings[3])
         return out
 
     def thresholds(self, table: FloatArray) -> FloatArray:

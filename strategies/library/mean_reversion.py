@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from strategies.library.base import Parameter, ThresholdFamily
 from trainingday.backtest.indicators import z_score_nb
+from trainingday.backtest.moments import first_bar_read
 from trainingday.backtest.thresholds import symmetric
 from trainingday.bars import Bars
 from trainingday.typing import FloatArray
@@ -28,6 +29,9 @@ class MeanReversion(ThresholdFamily):
     def indicator(self, bars: Bars, settings: Sequence[float]) -> FloatArray:
         out: FloatArray = -z_score_nb(bars.close, int(settings[0]))
         return out
+
+    def first_bar_read(self, settings: Sequence[float], bar: int) -> int:
+        return first_bar_read([int(settings[0])], bar)
 
     def thresholds(self, table: FloatArray) -> FloatArray:
         return symmetric(enter=table[:, 1], leave=0.0)

@@ -31,5 +31,8 @@ class Momentum(ThresholdFamily):
         out: FloatArray = momentum_nb(bars.close, int(settings[0]))
         return out
 
+    def first_bar_read(self, settings: Sequence[float], bar: int) -> int:
+        return max(bar - int(settings[0]), 0)
+
     def thresholds(self, table: FloatArray) -> FloatArray:
         return symmetric(enter=table[:, 1], leave=table[:, 1])

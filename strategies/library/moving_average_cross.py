@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from strategies.library.base import Parameter, ThresholdFamily
 from trainingday.backtest.indicators import rolling_mean_nb
+from trainingday.backtest.moments import first_bar_read
 from trainingday.backtest.thresholds import symmetric
 from trainingday.bars import Bars
 from trainingday.typing import FloatArray
@@ -30,6 +31,9 @@ class MovingAverageCross(ThresholdFamily):
         fast, slow = (rolling_mean_nb(bars.close, int(window)) for window in settings)
         out: FloatArray = fast / slow - 1.0
         return out
+
+    def first_bar_read(self, settings: Sequence[float], bar: int) -> int:
+        return first_bar_read([int(window) for window in settings], bar)
 
     def thresholds(self, table: FloatArray) -> FloatArray:
         return symmetric(enter=table[:, 2], leave=table[:, 2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from trainingday.backtest.masks import highest_bit
+from trainingday.backtest.masks import WORD_BITS, highest_bit
 from trainingday.typing import FloatArray, IntArray
 
 # Columns of the market's rows.
@@ -93,14 +93,24 @@ def enclosing_level_nb(n_bars: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def pad_indicator_nb(indicator: FloatArray, padded: FloatArray) -> bool:
-    """Copy the indicator to the front of `padded`; return whether a NaN follows a number."""
-    n_missing = 0
-    for bar in range(indicator.shape[0]):
-        value = indicator[bar]
-        padded[bar] = value
-        n_missing += 1 if value != value else 0
-    first = 0
-    while first < indicator.shape[0] and indicator[first] != indicator[first]:
+def whole_words_nb(values: FloatArray, room: FloatArray) -> FloatArray:
+    """Return the values, or where they are no multiple of 64 a copy in `room`, filled up with NaN."""
+    n_values = values.shape[0]
+    if n_values % WORD_BITS == 0:
+        return values
+    n_whole = (n_values // WORD_BITS + 1) * WORD_BITS
+    room[:n_values] = values
+    room[n_values:n_whole] = np.nan
+    return room[:n_whole]
+
+
+@njit(cache=True, nogil=True)
+def late_nan_nb(values: FloatArray, had_number: bool) -> tuple[bool, bool]:
+    """Return whether a NaN follows a number, and whether there was a number, here or before."""
+    n_missing, first = 0, 0
+    for bar in range(values.shape[0]):
+        n_missing += 1 if values[bar] != values[bar] else 0
+    while first < n_missing and values[first] != values[first]:
         first += 1
-    return n_missing != first
+    has_late = n_missing > 0 if had_number else n_missing > first
+    return has_late, had_number or n_missing < values.shape[0]

@@ -173,6 +173,29 @@ def latched_bits_nb(
 
 
 @njit(cache=True, nogil=True)
+def channel_bits_nb(
+    since_high: FloatArray,
+    since_low: FloatArray,
+    enter: float,
+    leave: float,
+    state: WordArray,
+    longs: WordArray,
+    shorts: WordArray,
+) -> None:
+    """Write the positions of `channel_positions_nb` as bits; state as in `latched_bits_nb`."""
+    was_long, was_short = state[0], state[1]
+    for word in range(since_high.shape[0] // WORD_BITS):
+        bar = word * WORD_BITS
+        set_long = above_64(since_high, bar, enter)
+        set_short = above_64(since_low, bar, enter) & ~set_long
+        long = latch_nb(set_long, ~(set_short | above_64(since_low, bar, leave)), was_long)
+        short = latch_nb(set_short, ~(set_long | above_64(since_high, bar, leave)), was_short)
+        longs[word], shorts[word] = long, short
+        was_long, was_short = long >> TOP_BIT, short >> TOP_BIT
+    state[0], state[1] = was_long, was_short
+
+
+@njit(cache=True, nogil=True)
 def pack_positions_nb(positions: FloatArray, longs: WordArray, shorts: WordArray) -> bool:
     """Write positions as bits and return True, or return False at one that is not -1, 0 or 1."""
     longs[:] = ZERO

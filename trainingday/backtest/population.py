@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
@@ -24,6 +24,9 @@ from trainingday.typing import FloatArray, IntArray
 # Below these the one-pass variance has lost digits, and the ledger's two-pass one decides.
 MIN_VARIANCE_SHARE = 1e-4
 MIN_DEVIATION = 1e-9
+
+# Bars that all candidates pass over before the next ones are read: 0.4 MB for each array of them.
+STRETCH_BARS = 4 * fills.TILE_BARS
 
 
 class Named(Protocol):
@@ -53,7 +56,18 @@ class ThresholdScorable(Protocol):
 
     def indicator(self, bars: Bars, settings: Sequence[float]) -> FloatArray: ...
 
+    def first_bar_read(self, settings: Sequence[float], bar: int) -> int | None: ...
+
     def thresholds(self, table: FloatArray) -> FloatArray: ...
+
+
+@runtime_checkable
+class ChannelScorable(Protocol):
+    """A family of price channels, in which all candidates share two arrays."""
+
+    def since_extremes(self, bars: Bars) -> tuple[FloatArray, FloatArray]: ...
+
+    def channels(self, table: FloatArray) -> FloatArray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +108,7 @@ def score_population(
     bars : Bars
         All bars: those before a segment warm the indicators up.
     family : ScorableFamily
-        Makes positions; families of one indicator and thresholds are scored fastest.
+        Makes positions; families of one indicator and thresholds, or of channels, are scored fastest.
     parameters : ndarray of shape (n_candidates, n_parameters)
         In the order of `family.parameters`.
     costs : Costs
@@ -124,10 +138,13 @@ def score_population(
     check_bars_per_year(bars_per_year)
     table = family.validate_table(parameters, len(bars))
     folds = _folds(segment, len(bars))
-    sums = np.zeros((table.shape[0], folds.shape[0], fills.N_ACCOUNT))
+    sums = np.empty((table.shape[0], folds.shape[0], fills.N_ACCOUNT))
+    kernels.open_accounts_nb(folds, sums)
     market = _Market(bars, costs, folds)
     if isinstance(family, ThresholdScorable):
         _score_thresholds(market, family, table, [parameter.name for parameter in family.parameters], sums)
+    elif isinstance(family, ChannelScorable):
+        _score_channels(market, family, table, sums)
     else:
         _score_positions(market, family, table, sums)
     scores = _finish(sums, folds, bars_per_year)
@@ -149,10 +166,15 @@ class _Market:
     def __init__(self, bars: Bars, costs: Costs, folds: IntArray) -> None:
         self.bars, self.costs, self.folds = bars, costs, folds
         close = np.ascontiguousarray(bars.close)
-        self.rows = market_tables.market_rows_nb(bars.open, close)
-        self.close = market_tables.padded_nb(close)
-        self.offsets = market_tables.level_offsets_nb(len(bars))
-        self.extremes = market_tables.block_extremes_nb(close, self.offsets)
+        offsets = market_tables.level_offsets_nb(len(bars))
+        self.tables = fills.Market(
+            market_tables.market_rows_nb(bars.open, close),
+            market_tables.padded_nb(close),
+            market_tables.block_extremes_nb(close, offsets),
+            offsets,
+            float(costs.fee),
+            float(costs.slippage),
+        )
         self.n_words = (len(bars) + WORD_BITS - 1) // WORD_BITS
 
 
@@ -180,23 +202,40 @@ def _score_thresholds(
             f"threshold for short should be <= that for long, {row[ENTER_LONG]}, is {row[ENTER_SHORT]}"
         )
     columns = [names.index(name) for name in family.indicator_parameters]
-    padded = np.full(market.n_words * WORD_BITS, np.nan)
-    for settings, members in _groups(table[:, columns]):
-        has_late_nan = market_tables.pad_indicator_nb(family.indicator(market.bars, settings), padded)
-        kernels.score_thresholds_nb(
-            market.rows,
-            market.close,
-            market.extremes,
-            market.offsets,
-            padded,
-            has_late_nan,
-            thresholds,
-            members,
-            market.folds,
-            market.costs.fee,
-            market.costs.slippage,
-            sums,
-        )
+    groups, n_bars = list(_groups(table[:, columns])), len(market.bars)
+    states, had_number = np.zeros((len(table), 2), dtype=np.uint64), [False] * len(groups)
+    is_cut = bool(groups) and family.first_bar_read(groups[0][0], 0) is not None
+    for start in range(0, n_bars, STRETCH_BARS if is_cut else n_bars):
+        stop = min(start + STRETCH_BARS, n_bars) if is_cut else n_bars
+        for group, (settings, members) in enumerate(groups):
+            begin = family.first_bar_read(settings, start) or 0
+            found = family.indicator(market.bars[begin:stop], settings)
+            indicator = _checked("indicator", found, stop - begin)[start - begin :]
+            had_number[group] = kernels.score_thresholds_nb(
+                market.tables,
+                indicator,
+                start,
+                had_number[group],
+                thresholds,
+                members,
+                market.folds,
+                states,
+                sums,
+            )
+
+
+def _score_channels(market: _Market, family: ChannelScorable, table: FloatArray, sums: FloatArray) -> None:
+    n_bars = len(market.bars)
+    high, low = (_checked("since_extremes", part, n_bars) for part in family.since_extremes(market.bars))
+    channels = np.ascontiguousarray(family.channels(table), dtype=np.float64)
+    kernels.score_channels_nb(market.tables, high, low, channels, market.folds, sums)
+
+
+def _checked(name: str, values: FloatArray, n_bars: int) -> FloatArray:
+    array = np.ascontiguousarray(values, dtype=np.float64)
+    if array.shape != (n_bars,):
+        raise InvalidArgument(f"{name} should have shape ({n_bars},), has {array.shape}")
+    return array
 
 
 def _groups(settings: FloatArray) -> Iterator[tuple[list[float], IntArray]]:
@@ -213,30 +252,21 @@ def _groups(settings: FloatArray) -> Iterator[tuple[list[float], IntArray]]:
 
 
 def _score_positions(market: _Market, family: ScorableFamily, table: FloatArray, sums: FloatArray) -> None:
-    """Score positions of each candidate in turn; those that are fractions are left to the ledger."""
+    """Score positions of each distinct candidate; those that are fractions are left to the ledger."""
     longs = np.empty(market.n_words, dtype=np.uint64)
     shorts = np.empty(market.n_words, dtype=np.uint64)
-    for candidate, row in enumerate(table):
+    for row, members in _groups(table):
         positions = family.compute_positions(market.bars, _values(family, row))
         targets = check_positions(positions, len(market.bars))
-        if not pack_positions_nb(targets, longs, shorts):
-            sums[candidate, :, fills.NEEDS_LEDGER] = 1.0
-            continue
-        kernels.score_bits_nb(
-            market.rows,
-            market.close,
-            market.extremes,
-            market.offsets,
-            longs,
-            shorts,
-            market.folds,
-            market.costs.fee,
-            market.costs.slippage,
-            sums[candidate],
-        )
+        first = int(members[0])
+        if pack_positions_nb(targets, longs, shorts):
+            kernels.score_bits_nb(market.tables, longs, shorts, market.folds, sums[first])
+        else:
+            sums[first, :, fills.NEEDS_LEDGER] = 1.0
+        sums[members] = sums[first]
 
 
-def _values(family: ScorableFamily, row: FloatArray) -> dict[str, float]:
+def _values(family: ScorableFamily, row: Iterable[float]) -> dict[str, float]:
     return {p.name: float(value) for p, value in zip(family.parameters, row, strict=True)}
 
 

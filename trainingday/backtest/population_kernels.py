@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from trainingday.backtest.channels import ENTER, LEAVE
 from trainingday.backtest.drawdown_search import lesser_nb, search_holds_nb
 from trainingday.backtest.fills import (
     FILLED,
@@ -22,6 +23,7 @@ from trainingday.backtest.fills import (
     RETURN_SQUARES,
     RETURN_SUM,
     TARGET_AT,
+    TILE_BARS,
     TILE_WORDS,
     Holds,
     Market,
@@ -30,6 +32,7 @@ from trainingday.backtest.fills import (
     open_account_nb,
     room_nb,
 )
+from trainingday.backtest.market_tables import late_nan_nb, whole_words_nb
 from trainingday.backtest.masks import (
     ALL_BARS,
     ONE,
@@ -37,6 +40,7 @@ from trainingday.backtest.masks import (
     WORD_BITS,
     ZERO,
     WordArray,
+    channel_bits_nb,
     exit_bits_nb,
     latched_bits_nb,
     lowest_bit,
@@ -143,105 +147,130 @@ def score_tile_nb(
 
 
 @njit(cache=True, nogil=True)
-def score_bits_nb(
-    rows: FloatArray,
-    close: FloatArray,
-    extremes: FloatArray,
-    offsets: IntArray,
+def score_folds_nb(
+    market: Market,
     longs: WordArray,
     shorts: WordArray,
+    tile: int,
+    n_words: int,
     folds: IntArray,
-    fee: float,
-    slippage: float,
+    holds: Holds,
     accounts: FloatArray,
 ) -> None:
-    """Fill the accounts, shape (n_folds, 17), of one candidate's positions given as bits.
+    """Bring one candidate's accounts, shape (n_folds, 17), over the tile that begins at word `tile`."""
+    first, end = tile * WORD_BITS, (tile + n_words) * WORD_BITS
+    for fold in range(folds.shape[0]):
+        start, stop = folds[fold, 0], folds[fold, 1]
+        if start < end and stop > first:
+            score_tile_nb(market, longs, shorts, first, end, start, stop, holds, accounts[fold])
+
+
+@njit(cache=True, nogil=True)
+def open_accounts_nb(folds: IntArray, accounts: FloatArray) -> None:
+    """Open every account, shape (n_candidates, n_folds, 17)."""
+    for candidate in range(accounts.shape[0]):
+        for fold in range(folds.shape[0]):
+            open_account_nb(accounts[candidate, fold], folds[fold, 0])
+
+
+@njit(cache=True, nogil=True)
+def score_bits_nb(
+    market: Market, longs: WordArray, shorts: WordArray, folds: IntArray, accounts: FloatArray
+) -> None:
+    """Bring the accounts, shape (n_folds, 17), of one candidate over positions given as bits.
 
     Parameters
     ----------
     folds : ndarray of shape (n_folds, 2), int64
         First bar and stop of each.
     """
-    market, holds = Market(rows, close, extremes, offsets, fee, slippage), room_nb()
-    for fold in range(folds.shape[0]):
-        start, stop = folds[fold, 0], folds[fold, 1]
-        open_account_nb(accounts[fold], start)
-        for tile in range(start // WORD_BITS, (stop + WORD_BITS - 1) // WORD_BITS, TILE_WORDS):
-            end = min(tile + TILE_WORDS, longs.shape[0])
-            score_tile_nb(
-                market,
-                longs[tile:end],
-                shorts[tile:end],
-                tile * WORD_BITS,
-                end * WORD_BITS,
-                start,
-                stop,
-                holds,
-                accounts[fold],
-            )
+    holds = room_nb()
+    for tile in range(0, longs.shape[0], TILE_WORDS):
+        end = min(tile + TILE_WORDS, longs.shape[0])
+        score_folds_nb(market, longs[tile:end], shorts[tile:end], tile, end - tile, folds, holds, accounts)
 
 
 @njit(cache=True, nogil=True)
 def score_thresholds_nb(
-    rows: FloatArray,
-    close: FloatArray,
-    extremes: FloatArray,
-    offsets: IntArray,
+    market: Market,
     indicator: FloatArray,
-    has_late_nan: bool,
+    start: int,
+    had_number: bool,
     thresholds: FloatArray,
     order: IntArray,
     folds: IntArray,
-    fee: float,
-    slippage: float,
+    states: WordArray,
     accounts: FloatArray,
-) -> None:
-    """Fill the accounts of the candidates in `order`, which share one indicator.
+) -> bool:
+    """Bring the accounts of the candidates in `order`, which share one indicator, over a stretch of bars.
 
     Parameters
     ----------
-    indicator : ndarray of shape (n_words * 64,)
-        Padded at its end with NaN.
+    indicator : ndarray of shape (n_bars,)
+        From bar `start` on, a multiple of a tile's bars; but for the last stretch, so is its length.
+    had_number : bool
+        Whether it was a number on any bar before; returned for the next stretch.
     thresholds : ndarray of shape (n_candidates, 4)
         Of every candidate; `order` says which rows are meant.
     folds : ndarray of shape (n_folds, 2), int64
         First bar and stop of each.
+    states : ndarray of shape (n_candidates, 2), uint64
+        In and out: zeros before the first stretch, see `latched_bits_nb`.
     accounts : ndarray of shape (n_candidates, n_folds, 17)
-        Out.
+        In and out, from `open_accounts_nb`.
     """
-    market, holds = Market(rows, close, extremes, offsets, fee, slippage), room_nb()
-    n_words = indicator.shape[0] // WORD_BITS
+    holds, room = room_nb(), np.empty(TILE_BARS)
     longs, shorts = np.empty(TILE_WORDS, dtype=np.uint64), np.empty(TILE_WORDS, dtype=np.uint64)
     exits = np.empty((2, TILE_WORDS), dtype=np.uint64)
-    states = np.zeros((order.shape[0], 2), dtype=np.uint64)
-    for candidate in order:
-        for fold in range(folds.shape[0]):
-            open_account_nb(accounts[candidate, fold], folds[fold, 0])
-    for tile in range(0, n_words, TILE_WORDS):
-        end = min(tile + TILE_WORDS, n_words)
-        part = indicator[tile * WORD_BITS : end * WORD_BITS]
+    for first in range(0, indicator.shape[0], TILE_BARS):
+        part = whole_words_nb(indicator[first : first + TILE_BARS], room)
+        has_late_nan, had_number = late_nan_nb(indicator[first : first + TILE_BARS], had_number)
         last_exit_long, last_exit_short = np.nan, np.nan
-        for row in range(order.shape[0]):
-            candidate = order[row]
+        n_words = part.shape[0] // WORD_BITS
+        for candidate in order:
             enter_long, exit_long, enter_short, exit_short = thresholds[candidate]
             if exit_long == enter_long and exit_short == enter_short and not has_late_nan:
                 memoryless_bits_nb(part, enter_long, enter_short, longs, shorts)
+                states[candidate, 0] = longs[n_words - 1] >> TOP_BIT
+                states[candidate, 1] = shorts[n_words - 1] >> TOP_BIT
             else:
                 if exit_long != last_exit_long or exit_short != last_exit_short:
                     exit_bits_nb(part, exit_long, exit_short, exits)
                     last_exit_long, last_exit_short = exit_long, exit_short
-                latched_bits_nb(part, enter_long, enter_short, exits, states[row], longs, shorts)
-            for fold in range(folds.shape[0]):
-                start, stop = folds[fold, 0], folds[fold, 1]
-                if start < end * WORD_BITS and stop > tile * WORD_BITS:
-                    score_tile_nb(
-                        market,
-                        longs,
-                        shorts,
-                        tile * WORD_BITS,
-                        end * WORD_BITS,
-                        start,
-                        stop,
-                        holds,
-                        accounts[candidate, fold],
-                    )
+                latched_bits_nb(part, enter_long, enter_short, exits, states[candidate], longs, shorts)
+            tile = (start + first) // WORD_BITS
+            score_folds_nb(market, longs, shorts, tile, n_words, folds, holds, accounts[candidate])
+    return had_number
+
+
+@njit(cache=True, nogil=True)
+def score_channels_nb(
+    market: Market,
+    since_high: FloatArray,
+    since_low: FloatArray,
+    channels: FloatArray,
+    folds: IntArray,
+    accounts: FloatArray,
+) -> None:
+    """Bring the accounts of every candidate of channels over all bars.
+
+    Parameters
+    ----------
+    since_high, since_low : ndarray of shape (n_bars,)
+        As in `channel_positions_nb`.
+    channels : ndarray of shape (n_candidates, 2)
+        Bars of the entry and of the exit channel.
+    folds, accounts : ndarray
+        As in `score_thresholds_nb`.
+    """
+    holds, room_high, room_low = room_nb(), np.empty(TILE_BARS), np.empty(TILE_BARS)
+    longs, shorts = np.empty(TILE_WORDS, dtype=np.uint64), np.empty(TILE_WORDS, dtype=np.uint64)
+    states = np.zeros((channels.shape[0], 2), dtype=np.uint64)
+    for first in range(0, since_high.shape[0], TILE_BARS):
+        highs = whole_words_nb(since_high[first : first + TILE_BARS], room_high)
+        lows = whole_words_nb(since_low[first : first + TILE_BARS], room_low)
+        n_words = highs.shape[0] // WORD_BITS
+        for row in range(channels.shape[0]):
+            enter, leave = channels[row, ENTER], channels[row, LEAVE]
+            channel_bits_nb(highs, lows, enter, leave, states[row], longs, shorts)
+            score_folds_nb(market, longs, shorts, first // WORD_BITS, n_words, folds, holds, accounts[row])

@@ -35,7 +35,7 @@ def warm() -> None:
     for overlay in (StopLoss(), DrawdownStop(), VolatilityTarget(window=20)):
         overlay.apply(bars, positions)
     _warm_indicators(bars)
-    for family in (_Positions(), _Thresholds()):
+    for family in (_Positions(), _Thresholds(), _Channels()):
         score_population(bars, family, np.zeros((2, 0)), COSTS, [slice(None)], bars_per_year=365.0)
 
 
@@ -61,8 +61,12 @@ def _warm_indicators(bars: Bars) -> None:
     indicators.macd_histogram_nb(close, 3, 6, 4)
     indicators.log_returns_nb(close)
     indicators.volatility_nb(close, 5)
-    highs, lows = indicators.highest_before_nb(high, 5), indicators.lowest_before_nb(low, 5)
-    positions = channel_positions_nb(close, highs, lows, highs, lows)
+    indicators.calm_distance_nb(close, bars.log_returns, 5, 3, 6, 1.0)
+    indicators.highest_before_nb(high, 5)
+    indicators.lowest_before_nb(low, 5)
+    since_high = indicators.bars_since_as_high_nb(high, close)
+    since_low = indicators.bars_since_as_low_nb(low, close)
+    positions = channel_positions_nb(since_high, since_low, 5.0, 3.0)
     threshold_positions_nb(close, 1.0, 0.0, -1.0, 0.0)
     words = np.zeros((2, N_BARS // 64), dtype=np.uint64)
     pack_positions_nb(positions, words[0], words[1])
@@ -89,5 +93,19 @@ class _Thresholds(_Positions):
     def indicator(self, bars: Bars, settings: Sequence[float]) -> FloatArray:
         return bars.close - 100.0
 
+    def first_bar_read(self, settings: Sequence[float], bar: int) -> int | None:
+        return bar
+
     def thresholds(self, table: FloatArray) -> FloatArray:
         return symmetric(enter=np.ones(table.shape[0]), leave=np.linspace(0.0, 1.0, table.shape[0]))
+
+
+class _Channels(_Positions):
+    """The same by channels."""
+
+    def since_extremes(self, bars: Bars) -> tuple[FloatArray, FloatArray]:
+        since = indicators.bars_since_as_high_nb(bars.high, bars.close)
+        return since, since
+
+    def channels(self, table: FloatArray) -> FloatArray:
+        return np.full((table.shape[0], 2), 5.0)

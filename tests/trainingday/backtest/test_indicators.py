@@ -47,6 +47,48 @@ def test_highest_and_lowest_before_leave_the_bar_itself_out(bars: Bars, window: 
     )
 
 
+@pytest.mark.parametrize("window", [2, 5, 64, 500])
+def test_bars_since_a_high_or_low_say_which_channels_a_close_leaves(bars: Bars, window: int) -> None:
+    since_high = indicators.bars_since_as_high_nb(bars.high, bars.close)
+    since_low = indicators.bars_since_as_low_nb(bars.low, bars.close)
+    close, high, low = (pd.Series(column) for column in (bars.close, bars.high, bars.low))
+    above = close > high.rolling(window).max().shift(1)
+    below = close < low.rolling(window).min().shift(1)
+    assert above.any() and below.any()
+    np.testing.assert_array_equal(since_high > window, above)
+    np.testing.assert_array_equal(since_low > window, below)
+
+
+def test_the_distance_from_the_mean_is_nothing_while_volatility_is_unusual(bars: Bars) -> None:
+    close = pd.Series(bars.close)
+    returns = np.log(close / close.shift(1))
+    recent, usual = returns.rolling(10).std(ddof=0), returns.rolling(60).std(ddof=0)
+    expected = (close / close.rolling(20).mean() - 1).where(recent <= 1.1 * usual, 0.0)
+    found = indicators.calm_distance_nb(bars.close, bars.log_returns, 20, 10, 60, 1.1)
+    assert np.isnan(found[:60]).all()
+    assert 0.05 < (found[60:] == 0).mean() < 0.95
+    np.testing.assert_allclose(found[60:], expected[60:], rtol=1e-9, atol=1e-12)
+
+
+def test_macd_is_the_line_less_its_own_mean(bars: Bars) -> None:
+    line = indicators.exponential_mean_nb(bars.close, 12) - indicators.exponential_mean_nb(bars.close, 26)
+    expected = line - indicators.exponential_mean_nb(line, 9)
+    found = indicators.macd_histogram_nb(bars.close, 12, 26, 9)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
+
+
+def test_channel_distance_is_in_average_true_ranges(bars: Bars) -> None:
+    close, before = pd.Series(bars.close), pd.Series(bars.close).shift(1)
+    true_range = np.maximum(bars.high, before) - np.minimum(bars.low, before)
+    mean_range = true_range.iloc[1:15].mean()
+    for value in true_range.iloc[15:400]:
+        mean_range += (value - mean_range) / 14
+    expected = (close[399] - close[386:400].mean()) / mean_range
+    found = indicators.channel_distance_nb(bars.high, bars.low, bars.close, 14)
+    assert np.isnan(found[:14]).all()
+    assert found[399] == pytest.approx(expected, rel=1e-10)
+
+
 def test_exponential_mean_is_the_recursion_from_the_first_windows_mean(bars: Bars) -> None:
     seeded = np.concatenate(([bars.close[:12].mean()], bars.close[12:]))
     expected = pd.Series(seeded).ewm(span=12, adjust=False).mean()
@@ -89,6 +131,7 @@ def test_fewer_bars_than_the_window_give_nan(n_bars: int) -> None:
         indicators.channel_distance_nb(values, values, values, 20),
         indicators.macd_histogram_nb(values, 12, 26, 9),
         indicators.highest_before_nb(values, 20),
+        indicators.calm_distance_nb(values, values, 20, 3, 4, 1.0),
         indicators.volatility_nb(values, 20),
     ):
         assert found.shape == (n_bars,)

@@ -31,6 +31,9 @@ INDICATORS: dict[str, Compute] = {
     "macd_histogram": lambda bars: indicators.macd_histogram_nb(bars.close, 12, 26, 9),
     "highest_before": lambda bars: indicators.highest_before_nb(bars.high, 20),
     "lowest_before": lambda bars: indicators.lowest_before_nb(bars.low, 20),
+    "bars_since_as_high": lambda bars: indicators.bars_since_as_high_nb(bars.high, bars.close),
+    "bars_since_as_low": lambda bars: indicators.bars_since_as_low_nb(bars.low, bars.close),
+    "calm_distance": lambda bars: indicators.calm_distance_nb(bars.close, bars.log_returns, 20, 10, 60, 1.2),
     "log_returns": lambda bars: indicators.log_returns_nb(bars.close),
     "volatility": lambda bars: indicators.volatility_nb(bars.close, 24),
 }

@@ -1,6 +1,7 @@
 """Population scores equal one backtest each, whatever the family, the costs and the segments."""
 
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -9,16 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from strategies.library.base import Family
+from strategies.library.base import Family, ThresholdFamily
 from strategies.library.registry import families, get_family
 from tests.markets import autoregressive_bars, bars_from_closes, bars_from_log_returns, gaussian_bars
+from trainingday.backtest import population
 from trainingday.backtest.drawdown_search import search_holds_nb
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.backtest.fills import TILE_BARS
 from trainingday.backtest.market_tables import block_extremes_nb, level_offsets_nb
-from trainingday.backtest.population import Scores, score_population
+from trainingday.backtest.population import Scores, ThresholdScorable, score_population
 from trainingday.backtest.result import compute_metrics
 from trainingday.backtest.short_sums import short_sums
+from trainingday.backtest.thresholds import symmetric
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
 from trainingday.typing import FloatArray
@@ -101,6 +104,76 @@ def test_scores_equal_backtests_over_tiles_words_and_an_account_almost_lost() ->
     scores = score_population(bars, family, table, Costs(0.01, 0.005), windows, bars_per_year=YEAR)
     assert scores.total_return[0, 0] < -1 + 1e-15
     assert_equal_to_backtests(scores, bars, family, table, Costs(0.01, 0.005), windows)
+
+
+IN_STRETCHES = [
+    name
+    for name, family in families().items()
+    if isinstance(family, ThresholdScorable) and family.first_bar_read([5.0] * 4, 0) is not None
+]
+
+
+@pytest.mark.parametrize("name", IN_STRETCHES)
+def test_scores_of_a_history_in_stretches_are_those_of_the_whole(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars, family = gaussian_bars(2 * TILE_BARS + 100, seed=6), get_family(name)
+    table = draw_parameters(family, 20, np.random.default_rng(3))
+    whole = score_population(bars, family, table, Costs(), [slice(None)], bars_per_year=YEAR)
+    monkeypatch.setattr(population, "STRETCH_BARS", TILE_BARS)
+    in_stretches = score_population(bars, family, table, Costs(), [slice(None)], bars_per_year=YEAR)
+    assert whole.n_trades.sum() > 1_000
+    for field in fields(Scores):
+        assert getattr(in_stretches, field.name).tobytes() == getattr(whole, field.name).tobytes()
+    assert_equal_to_backtests(in_stretches, bars, family, table[:2], Costs(), [slice(None)])
+
+
+@pytest.mark.parametrize("name", IN_STRETCHES)
+@pytest.mark.parametrize("window", [2, 3, 50, 256, 257, 500])
+def test_an_indicator_comes_out_the_same_from_where_it_needs_to_be_read(name: str, window: int) -> None:
+    family, bars = get_family(name), gaussian_bars(3_000, seed=7)
+    assert isinstance(family, ThresholdScorable)
+    settings = [float(window), 500.0][: len(family.indicator_parameters)]
+    whole = family.indicator(bars, settings)
+    for bar in (0, 64, 700, 1_024, 2_500):
+        begin = family.first_bar_read(settings, bar)
+        assert begin is not None and (begin > 0 or bar <= 700)
+        part = family.indicator(bars[begin:], settings)[bar - begin :]
+        assert part.tobytes() == whole[bar:].tobytes()
+
+
+class Interrupted(ThresholdFamily):
+    """An indicator that is missing now and then, over which positions are held."""
+
+    name = "interrupted"
+    indicator_parameters = ()
+
+    def indicator(self, bars: Bars, settings: Sequence[float]) -> FloatArray:
+        values = np.sin(np.arange(len(bars)) / 9.0)
+        values[:70] = values[130:140] = values[TILE_BARS + 5 : TILE_BARS + 30] = np.nan
+        return values
+
+    def thresholds(self, table: FloatArray) -> FloatArray:
+        return symmetric(enter=np.full(table.shape[0], 0.5), leave=0.5)
+
+
+def test_positions_are_held_where_an_indicator_is_missing() -> None:
+    bars, table = gaussian_bars(2 * TILE_BARS + 10, seed=8), np.empty((2, 0))
+    windows = [slice(None), slice(TILE_BARS - 3, TILE_BARS + 90)]
+    scores = score_population(bars, Interrupted(), table, Costs(), windows, bars_per_year=YEAR)
+    assert_equal_to_backtests(scores, bars, Interrupted(), table, Costs(), windows)
+
+
+class Short(Interrupted):
+    """An indicator of the wrong length."""
+
+    def indicator(self, bars: Bars, settings: Sequence[float]) -> FloatArray:
+        return np.zeros(len(bars) - 1)
+
+
+def test_an_indicator_of_another_length_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match=r"indicator should have shape \(100,\), has \(99,\)"):
+        score_population(gaussian_bars(100, 0), Short(), np.empty((1, 0)), Costs(), bars_per_year=YEAR)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
@@ -20,11 +20,13 @@ from trainingday.markets.models import Market
 from trainingday.runs.models import ACTIVE, RunState, TrainingSchedule
 from trainingday.runs.progress import RunLine, RunProgress, query_run_lines, read_progress
 from trainingday.runs.queries import worker_health
+from trainingday.stats.criteria_overview import CriterionOverview, overview
 from trainingday.typing import JSONDict
 
 STAGES = ("patterns", "baseline", "tournament", "search", "training", "evidence", "record")
 MAX_REPLAYS = 5
 FAILURES_SHOWN_FOR = timedelta(days=7)
+N_MEASURED = 500  # sessions whose criteria the home page sums up
 
 
 def query_sessions() -> QuerySet[TrainingSession]:
@@ -196,6 +198,8 @@ class Home:
     schedules: list[TrainingSchedule]
     workers: list[dict[str, Any]]
     markets: list[MarketLine]
+    criteria: list[CriterionOverview]
+    n_measured: int
 
     @property
     def is_empty(self) -> bool:
@@ -211,6 +215,7 @@ def active_lines() -> tuple[list[RunLine], list[RunLine]]:
 
 def home_page() -> Home:
     """Return the home page; five queries."""
+    measured = _measured_criteria()
     lines = query_run_lines([*ACTIVE, RunState.FAILED], timezone.now() - FAILURES_SHOWN_FOR)
     by_age = lines[::-1]
     return Home(
@@ -224,23 +229,31 @@ def home_page() -> Home:
         ),
         workers=worker_health(),
         markets=_market_lines(),
+        criteria=overview(measured),
+        n_measured=len(measured),
     )
 
 
+def _measured_criteria() -> list[tuple[int, list[JSONDict]]]:
+    """Return (market, criteria) of the newest sessions that measured them; one query."""
+    ended = TrainingSession.objects.filter(report__has_key="criteria").order_by("-pk")
+    return list(ended.values_list("market_id", "report__criteria")[:N_MEASURED])
+
+
 def _market_lines() -> list[MarketLine]:
-    reigning = Champion.objects.filter(until__isnull=True).select_related("strategy", "look", "record")
     newest_session = TrainingSession.objects.filter(market=OuterRef("pk"), is_part=False).order_by("-pk")
     fields = LastSession._fields
     last = {f"last_{name}": Subquery(newest_session.values(name)[:1]) for name in fields}
+    reign = FilteredRelation("champions", condition=Q(champions__until__isnull=True))
     markets = (
         with_exams_left(Market.objects.all())
-        .annotate(**last)
-        .prefetch_related(Prefetch("champions", reigning, to_attr="reigning"))
+        .annotate(**last, reign=reign)  # one at most, by constraint
+        .select_related("reign__strategy", "reign__look", "reign__record")
     )
     return [
         MarketLine(
             market,
-            next(iter(market.reigning), None),
+            getattr(market, "reign", None),
             exams_left_of(market),
             LastSession(*(getattr(market, f"last_{name}") for name in fields)) if market.last_pk else None,
         )

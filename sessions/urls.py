@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from sessions import action_views, api, compare_views, honesty_views, views
+from sessions import action_views, api, compare_views, honesty_views, report_views, settings_views, views
 
 app_name = "sessions"
 urlpatterns = [
@@ -15,6 +15,10 @@ urlpatterns = [
     path("sessions/<int:pk>/resume/", action_views.resume, name="resume"),
     path("sessions/<int:pk>/replay/", action_views.replay, name="start-replay"),
     path("replays/<int:pk>/", views.replay, name="replay"),
+    path("reports/", report_views.reports, name="reports"),
+    path("api/v1/reports/", report_views.ReportView.as_view(), name="api-reports"),
+    path("settings/", settings_views.show, name="settings"),
+    path("settings/markets/<slug:slug>/", settings_views.change_market, name="change-market"),
     path("compare/<str:kind>/", compare_views.comparison, name="compare"),
     path("api/v1/compare/", compare_views.ComparisonView.as_view(), name="api-compare"),
     path("models/", views.model_list, name="models"),

@@ -24,11 +24,11 @@ NAMES = {
         "markets:profiles strategies:pattern-backtest strategies:pattern-signal "
         "strategies:tournaments strategies:tournament strategies:genealogy strategies:backtest "
         "strategies:backtest-csv strategies:champions strategies:champion sessions:list sessions:detail "
-        "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:compare sessions:honesty"
+        "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:compare sessions:reports sessions:settings sessions:honesty"
     ),
     FORM: "markets:import patterns:start strategies:start sessions:start downloads:start",
     OPERATE: "patterns:retire markets:save-profile markets:change-profile strategies:freeze-patterns runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay",
-    ADMINISTER: "strategies:promote-patterns runs:run-schedule strategies:roll-back",
+    ADMINISTER: "sessions:change-market strategies:promote-patterns runs:run-schedule strategies:roll-back",
     OWN: "revoke-token",
     API_READ: (
         "schema api-docs api-audit-list api-audit-detail markets:api-market-list markets:api-market-detail "
@@ -42,7 +42,7 @@ NAMES = {
         "sessions:api-session-detail sessions:api-replay-list sessions:api-replay-detail "
         "sessions:api-trial-list sessions:api-trial-detail sessions:api-model-list sessions:api-model-detail "
         "strategies:api-forward-record-bars strategies:api-forward-record-detail "
-        "strategies:api-forward-record-list sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare"
+        "strategies:api-forward-record-list sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare sessions:api-reports"
     ),
     API_OPERATE: (
         "markets:api-import-profile-list markets:api-import-profile-detail "

@@ -1,0 +1,140 @@
+"""What training has come to over time: generations, improvements, what each of them cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import TruncMonth
+
+from sessions.models import TrainingSession
+from strategies.models import Look
+from trainingday.charts import Chart, Trace
+from trainingday.runs.models import RunState
+from trainingday.stats.evidence import Verdict
+from trainingday.stats.proportions import wilson_interval
+from trainingday.stats.ratios import Interval
+
+COLUMNS = (
+    "market", "month", "n_ended", "n_generations", "n_failed", "n_improvements", "n_looks", "cpu_seconds"
+)  # fmt: skip
+
+
+@dataclass
+class Period:
+    """What happened to a market in a month, or in all of them (`month` is None)."""
+
+    market: str
+    month: date | None
+    n_ended: int = 0
+    n_generations: int = 0
+    n_failed: int = 0
+    n_improvements: int = 0
+    n_looks: int = 0
+    cpu_seconds: float = 0.0
+
+    def add(self, other: Period) -> None:
+        for name in COLUMNS[2:]:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def cpu_per_improvement(self) -> float | None:
+        """Return CPU seconds for each promoted improvement, None where there was none."""
+        return self.cpu_seconds / self.n_improvements if self.n_improvements else None
+
+    @property
+    def looks_per_improvement(self) -> float | None:
+        return self.n_looks / self.n_improvements if self.n_improvements else None
+
+    @property
+    def rate(self) -> float | None:
+        return self.n_improvements / self.n_generations if self.n_generations else None
+
+    @property
+    def interval(self) -> Interval | None:
+        """Return Wilson's 95 % interval of the share of generations that were promoted."""
+        return wilson_interval(self.n_improvements, self.n_generations)
+
+    def row(self) -> list[Any]:
+        return [getattr(self, name) for name in COLUMNS]
+
+
+@dataclass(frozen=True)
+class ProgressReport:
+    """Months in the order of time, newest first, with the sums by market and of all."""
+
+    months: list[Period]
+    markets: list[Period] = field(default_factory=list)
+
+    @cached_property
+    def total(self) -> Period:
+        total = Period("all markets", None)
+        for period in self.months:
+            total.add(period)
+        return total
+
+    @cached_property
+    def chart(self) -> Chart:
+        """Return generations and improvements, summed up over the months."""
+        by_month: dict[date, Period] = {}
+        for period in reversed(self.months):
+            assert period.month is not None
+            by_month.setdefault(period.month, Period("", period.month)).add(period)
+        x = [month.isoformat() for month in by_month]
+        traces = []
+        for name, label, role in (
+            ("n_generations", "generations", "dim"),
+            ("n_improvements", "improvements promoted", "accent"),
+        ):
+            sums, so_far = [], 0
+            for period in by_month.values():
+                so_far += getattr(period, name)
+                sums.append(float(so_far))
+            traces.append(Trace(label, x, sums, role=role, mode="lines+markers"))
+        return Chart("Month", "Number so far", traces, is_time=True)
+
+
+def progress_report(market: str = "") -> ProgressReport:
+    """Return the report of one market, or of all; two queries."""
+    periods: dict[tuple[str, date], Period] = {}
+    for row in _sessions(market):
+        key = (row.pop("market__slug"), row.pop("month").date())
+        counts: dict[str, Any] = {name: value or 0 for name, value in row.items()}
+        periods[key] = Period(*key, **counts)
+    for row in _looks(market):
+        key = (row["market__slug"], row["month"].date())
+        periods.setdefault(key, Period(*key)).n_looks = row["n"]
+    months = sorted(periods.values(), key=lambda each: (each.month, each.market), reverse=True)
+    sums: dict[str, Period] = {}
+    for period in months:
+        sums.setdefault(period.market, Period(period.market, None)).add(period)
+    return ProgressReport(months, sorted(sums.values(), key=lambda each: each.market))
+
+
+def _sessions(market: str) -> Any:
+    rows = TrainingSession.objects.filter(finished_at__isnull=False)
+    if market:
+        rows = rows.filter(market__slug=market)
+    return (
+        rows.order_by()
+        .annotate(month=TruncMonth("finished_at"))
+        .values("market__slug", "month")
+        .annotate(
+            n_ended=Count("pk"),
+            n_generations=Count("pk", filter=Q(generation__isnull=False)),
+            n_failed=Count("pk", filter=Q(state=RunState.FAILED)),
+            n_improvements=Count("pk", filter=Q(verdict=Verdict.PASSED)),
+            cpu_seconds=Sum("cpu_seconds"),
+        )
+    )
+
+
+def _looks(market: str) -> Any:
+    rows = Look.objects.filter(is_charged=True, run_kind=TrainingSession.kind)
+    if market:
+        rows = rows.filter(market__slug=market)
+    by_month = rows.order_by().annotate(month=TruncMonth("created_at"))
+    return by_month.values("market__slug", "month").annotate(n=Count("pk"))

@@ -21,7 +21,8 @@ NAMES = {
     PAGE: (
         "home audit tokens downloads:list downloads:detail markets:list markets:detail "
         "markets:candles runs:workers runs:schedules patterns:list patterns:detail patterns:scan "
-        "markets:profiles strategies:pattern-backtest strategies:pattern-signal "
+        "markets:profiles markets:bars-csv markets:bars-parquet "
+        "strategies:pattern-backtest strategies:pattern-signal "
         "strategies:tournaments strategies:tournament strategies:genealogy strategies:backtest "
         "strategies:backtest-csv strategies:champions strategies:champion sessions:list sessions:detail "
         "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:compare sessions:reports sessions:settings sessions:honesty"
@@ -41,7 +42,7 @@ NAMES = {
         "strategies:api-look-detail "
         "sessions:api-session-detail sessions:api-replay-list sessions:api-replay-detail "
         "sessions:api-trial-list sessions:api-trial-detail sessions:api-model-list sessions:api-model-detail "
-        "strategies:api-forward-record-bars strategies:api-forward-record-detail "
+        "markets:api-bars-csv markets:api-bars-parquet strategies:api-forward-record-bars strategies:api-forward-record-detail "
         "strategies:api-forward-record-list sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare sessions:api-reports"
     ),
     API_OPERATE: (
@@ -63,6 +64,8 @@ NAMES = {
 SURFACE_OF = {name: surface for surface, names in NAMES.items() for name in names.split()}
 # What is asked for may rightly be missing or unfit here: a parameter, a row that another role has deleted, bars.
 MAY_BE_MISSING = {
+    "markets:api-bars-csv",
+    "markets:api-bars-parquet",
     "strategies:backtest-csv",
     "strategies:api-signals",
     "strategies:pattern-backtest",

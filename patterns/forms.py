@@ -8,9 +8,11 @@ from django import forms
 
 from patterns.discovery.pattern import REGIMES
 from patterns.options import (
+    DEFAULT_CONDITIONS,
     DEFAULT_HORIZONS,
     DEFAULT_REGIMES,
     DEFAULT_WINDOWS,
+    MAX_CONDITIONS,
     MAX_HORIZONS,
     MAX_THRESHOLD,
     MAX_WINDOWS,
@@ -57,8 +59,14 @@ class StartScanForm(forms.Form):
         required=False,
         label="Asked beside the shape",
         widget=forms.CheckboxSelectMultiple,
-        help_text="Thirds of train, two at once at most. Place: of the close in the range of 120 bars. Every "
-        "cell more makes the test for luck harder.",
+        help_text="Low, middle or high by the thirds of train. Trend and place in the range: of 120 bars.",
+    )
+    max_conditions = forms.IntegerField(
+        min_value=0,
+        max_value=MAX_CONDITIONS,
+        initial=DEFAULT_CONDITIONS,
+        label="Asked at once",
+        help_text=f"0 to {MAX_CONDITIONS}. Every candidate more makes the test for luck harder.",
     )
     threshold = forms.FloatField(
         min_value=0,
@@ -72,7 +80,13 @@ class StartScanForm(forms.Form):
     def choices(self) -> ScanChoices:
         """Return the choices of a valid form."""
         given = self.cleaned_data
-        return ScanChoices(given["windows"], given["horizons"], given["regimes"], given["threshold"] / 100)
+        return ScanChoices(
+            given["windows"],
+            given["horizons"],
+            given["regimes"],
+            given["max_conditions"],
+            given["threshold"] / 100,
+        )
 
 
 class RetireForm(forms.Form):

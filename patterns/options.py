@@ -16,6 +16,8 @@ from trainingday.typing import JSONDict
 DEFAULT_WINDOWS = (50,)
 DEFAULT_HORIZONS = MiningOptions().horizons
 DEFAULT_REGIMES = MiningOptions().regimes
+DEFAULT_CONDITIONS = MiningOptions().max_conditions
+MAX_CONDITIONS = 2
 MAX_WINDOWS = 4
 MAX_HORIZONS = 8
 MAX_THRESHOLD = 1.0
@@ -29,13 +31,15 @@ class ScanChoices:
     ----------
     windows : 1..4 lengths of shapes, each a multiple of 5 in 10..128 bars.
     horizons : 1..8 lengths of trades, each 1..50 bars.
-    regimes : of volatility, volume, trend and place, what a candidate may ask of beside its word, two at once.
+    regimes : of volatility, volume, trend and place, what a candidate may ask for beside its word.
+    max_conditions : how many of them at once, 0..2.
     success_threshold : return after costs above which a sighting succeeds, fraction in 0..1.
     """
 
     windows: Sequence[int] = DEFAULT_WINDOWS
     horizons: Sequence[int] = DEFAULT_HORIZONS
     regimes: Sequence[str] = DEFAULT_REGIMES
+    max_conditions: int = DEFAULT_CONDITIONS
     success_threshold: float = 0.0
 
 
@@ -61,6 +65,8 @@ def scan_configuration(market: Market, choices: ScanChoices | None = None) -> JS
         raise InvalidArgument(
             f"regimes should be distinct, of {', '.join(REGIMES)}, are {list(chosen.regimes)}"
         )
+    if not 0 <= chosen.max_conditions <= MAX_CONDITIONS:
+        raise InvalidArgument(f"max_conditions should be 0..{MAX_CONDITIONS}, is {chosen.max_conditions}")
     if not 0 <= chosen.success_threshold <= MAX_THRESHOLD:
         raise InvalidArgument(
             f"success_threshold should be 0..{MAX_THRESHOLD:g}, is {chosen.success_threshold}"
@@ -69,6 +75,7 @@ def scan_configuration(market: Market, choices: ScanChoices | None = None) -> JS
         "windows": list(chosen.windows),
         "horizons": list(chosen.horizons),
         "regimes": [name for name in REGIMES if name in chosen.regimes],
+        "max_conditions": chosen.max_conditions,
         "success_threshold": chosen.success_threshold,
         "cost_per_side": market.fee + market.slippage,
     }
@@ -82,11 +89,12 @@ def scan_options(scan: PatternScan) -> MiningOptions:
 
 
 def mining_options(configuration: JSONDict) -> MiningOptions:
-    """Return the options that a configuration describes; what an older one does not say is the default."""
+    """Return the options that a configuration describes."""
     return MiningOptions(
         windows=tuple(configuration["windows"]),
-        horizons=tuple(configuration.get("horizons", DEFAULT_HORIZONS)),
-        regimes=tuple(configuration.get("regimes", DEFAULT_REGIMES)),
+        horizons=tuple(configuration["horizons"]),
+        regimes=tuple(configuration["regimes"]),
+        max_conditions=configuration["max_conditions"],
         success_threshold=configuration["success_threshold"],
         cost_per_side=configuration["cost_per_side"],
     )

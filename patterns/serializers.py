@@ -9,9 +9,11 @@ from rest_framework import serializers
 from patterns.discovery.pattern import REGIMES
 from patterns.models import Pattern, PatternScan, PatternSighting
 from patterns.options import (
+    DEFAULT_CONDITIONS,
     DEFAULT_HORIZONS,
     DEFAULT_REGIMES,
     DEFAULT_WINDOWS,
+    MAX_CONDITIONS,
     MAX_HORIZONS,
     MAX_THRESHOLD,
     MAX_WINDOWS,
@@ -80,7 +82,13 @@ class StartScanSerializer(RefuseUnknownFields, serializers.Serializer[Any]):
         child=serializers.ChoiceField(choices=REGIMES),
         max_length=len(REGIMES),
         default=list(DEFAULT_REGIMES),
-        help_text="What a candidate may ask of the market beside its word, two at once.",
+        help_text="What a candidate may ask of the market beside its word.",
+    )
+    max_conditions = WholeNumberField(
+        default=DEFAULT_CONDITIONS,
+        min_value=0,
+        max_value=MAX_CONDITIONS,
+        help_text="How many of the regimes a candidate may ask for at once.",
     )
     success_threshold = FractionField(
         default=0.0,

@@ -24,7 +24,7 @@ class MiningOptions:
     horizons : bars that a position is held.
     regimes : what a candidate may ask of the market beside the word, of volatility, volume, trend and
         place in the range, in this order.
-    max_conditions : how many of them at once, at most.
+    max_conditions : how many of them at once, at most; the defaults are measured in docs/PATTERNS.md.
     min_occurrences : thinned occurrences without which a candidate is not tested.
     false_discovery_rate : share of false ones tolerated among the candidates found, over all tested.
     min_sightings : thinned sightings on later bars without which a candidate is not confirmed.
@@ -38,8 +38,8 @@ class MiningOptions:
     n_segments: int = 5
     n_letters: int = 3
     horizons: tuple[int, ...] = (1, 2, 5, 10, 20, 50)
-    regimes: tuple[str, ...] = REGIMES[:2]
-    max_conditions: int = 2
+    regimes: tuple[str, ...] = REGIMES
+    max_conditions: int = 1
     min_occurrences: int = 30
     false_discovery_rate: float = 0.10
     min_sightings: int = 10

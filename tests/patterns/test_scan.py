@@ -221,7 +221,8 @@ def test_too_few_bars_are_refused_before_anything_is_queued() -> None:
             ScanChoices(windows=(130,)), ScanChoices(windows=(5,)), ScanChoices(horizons=()),
             ScanChoices(horizons=(0,)), ScanChoices(horizons=(51,)), ScanChoices(horizons=(5, 5)),
             ScanChoices(horizons=range(1, 10)), ScanChoices(regimes=("moon",)),
-            ScanChoices(regimes=("trend", "trend")), ScanChoices(success_threshold=-0.1),
+            ScanChoices(regimes=("trend", "trend")), ScanChoices(max_conditions=3),
+            ScanChoices(max_conditions=-1), ScanChoices(success_threshold=-0.1),
             ScanChoices(success_threshold=float("nan")),
         ]),
     ],
@@ -245,7 +246,8 @@ def test_several_windows_are_searched_at_their_own_costs() -> None:
     assert two.configuration == {
         "windows": [50, 20],
         "horizons": [1, 2, 5, 10, 20, 50],
-        "regimes": ["volatility", "volume"],
+        "regimes": ["volatility", "volume", "trend", "place"],
+        "max_conditions": 1,
         "success_threshold": 0.02,
         "cost_per_side": 0.0015,
     }

@@ -44,6 +44,7 @@ def test_a_viewer_may_not_start_a_scan_and_an_operator_may() -> None:
         "windows": "50, 20",
         "horizons": "5 10",
         "regimes": ["trend"],
+        "max_conditions": "2",
         "threshold": "2",
     }
     assert signed_in("viewer").post(reverse("patterns:start"), form).status_code == 403
@@ -59,12 +60,19 @@ def test_a_viewer_may_not_start_a_scan_and_an_operator_may() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [{"windows": "52"}, {"windows": "²"}, {"windows": ""}, {"horizons": "9" * 40}, {"horizons": "5, 5"},
-     {"regimes": ["moon"]}, {"threshold": "-1"}, {"threshold": "nan"}],
+     {"regimes": ["moon"]}, {"max_conditions": "3"}, {"threshold": "-1"}, {"threshold": "nan"}],
 )  # fmt: skip
 def test_a_choice_out_of_bounds_is_shown_with_its_reason_and_starts_nothing(wrong: dict[str, object]) -> None:
     market = pages.make_market()
     pages.make_dataset(market)
-    form = {"market": market.slug, "windows": "50", "horizons": "5", "threshold": "0", **wrong}
+    form = {
+        "market": market.slug,
+        "windows": "50",
+        "horizons": "5",
+        "max_conditions": "1",
+        "threshold": "0",
+        **wrong,
+    }
     response = signed_in("operator").post(reverse("patterns:start"), form)
     assert response.status_code == 422
     assert response.context["form"].errors

@@ -12,7 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from patterns.models import Pattern, PatternScan
-from patterns.options import DEFAULT_HORIZONS, DEFAULT_REGIMES, DEFAULT_WINDOWS, ScanChoices
+from patterns.options import (
+    DEFAULT_CONDITIONS,
+    DEFAULT_HORIZONS,
+    DEFAULT_REGIMES,
+    DEFAULT_WINDOWS,
+    ScanChoices,
+)
 from patterns.services import request_scan
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.queries import query_market
@@ -55,6 +61,12 @@ class Command(BaseCommand):
             help="what a pattern may ask beside its word, of volatility,volume,trend,place; default %(default)s",
         )
         parser.add_argument(
+            "--at-once",
+            type=int,
+            default=DEFAULT_CONDITIONS,
+            help="how many of them at once, 0 to 2; default %(default)s",
+        )
+        parser.add_argument(
             "--threshold", type=float, default=0.0, help="return after costs that counts as success, fraction"
         )
 
@@ -69,6 +81,7 @@ class Command(BaseCommand):
                     options["windows"] or DEFAULT_WINDOWS,
                     options["horizons"] or DEFAULT_HORIZONS,
                     [name for name in options["regimes"].split(",") if name],
+                    options["at_once"],
                     options["threshold"],
                 ),
             )

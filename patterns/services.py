@@ -120,12 +120,23 @@ def freeze_confirmed_set(market: Market) -> tuple[JSONDict, str]:
     rows = queries.query_tradable_patterns(market)
     if not rows:
         raise StateConflict(f"{market.slug} has no confirmed pattern: nothing can be traded")
-    patterns = sorted((row.definition for row in rows), key=lambda each: str(each["id"]))
+    return freeze_patterns(market, [row.definition for row in rows], max(row.judged_from_us for row in rows))
+
+
+def freeze_patterns(
+    market: Market, definitions: Sequence[JSONDict], seen_until_us: int
+) -> tuple[JSONDict, str]:
+    """Store patterns as a set; return its definition and its sha256.
+
+    Parameters
+    ----------
+    definitions : as `discovery.pattern.Pattern.as_dict` wrote them.
+    seen_until_us : the set was chosen on bars before this one: a score on them flatters it.
+    """
     definition: JSONDict = {
         "format": SET_FORMAT,
-        "patterns": patterns,
-        # The set was chosen on bars before this one: a score on them flatters it.
-        "seen_until_us": max(row.judged_from_us for row in rows),
+        "patterns": sorted(definitions, key=lambda each: str(each["id"])),
+        "seen_until_us": seen_until_us,
     }
     sha256 = set_fingerprint(definition)
     PatternSet.objects.get_or_create(sha256=sha256, defaults={"market": market, "definition": definition})

@@ -8,10 +8,11 @@ import numpy as np
 
 from strategies.ensembles import ENSEMBLE, load_members
 from strategies.models import Strategy
-from strategies.positions import MODEL_FAMILY, positions_of
+from strategies.positions import MODEL_FAMILY, PATTERN_FAMILY, positions_of
 from strategies.scoring import ValidationScorer
 from trainingday.typing import JSONDict
 
+FITTED = (MODEL_FAMILY, PATTERN_FAMILY)
 N_REVIEWED = 60
 N_CURVES = 5
 N_POINTS = 300
@@ -35,7 +36,7 @@ def review(scorer: ValidationScorer, earlier: slice, leaders: Sequence[tuple[str
         `curves`: `times` (microseconds UTC) and, for at most 5 leaders and buy & hold, `uid`, `label` and
         `equity`, from 1 at the start of validation, net of costs. `earlier`: for each leader `uid`,
         `family`, `validation` and `earlier`, annualised Sharpe ratios net of costs; `earlier`
-        is None where undefined and where a model was trained on those bars.
+        is None where undefined and where a model or patterns were fitted on those bars.
     """
     start, stop = scorer.validation.start, scorer.validation.stop
     shown = np.unique(np.linspace(start, stop - 1, N_POINTS).round().astype(np.int64))
@@ -67,7 +68,7 @@ def _equity(scorer: ValidationScorer, positions: np.ndarray, shown: np.ndarray) 
 
 
 def _is_trained(strategy: Strategy) -> bool:
-    """Return whether it was fitted on bars before validation: a model, or an ensemble with one."""
+    """Return whether it was fitted on bars before validation: a model, patterns, or an ensemble with one."""
     if strategy.family == ENSEMBLE.name:
-        return any(member.family == MODEL_FAMILY for member in load_members(strategy.artifact))
-    return strategy.family == MODEL_FAMILY
+        return any(member.family in FITTED for member in load_members(strategy.artifact))
+    return strategy.family in FITTED

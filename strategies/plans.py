@@ -16,8 +16,8 @@ from strategies.genetic.genes import BreedingFamily
 from strategies.genetic.population import Operator
 from strategies.library.registry import families, get_family
 from strategies.models import Champion, Strategy, Tournament
-from strategies.positions import CONTROLS, MODEL_FAMILY
-from strategies.scoring import ModelEntrant
+from strategies.positions import CONTROLS, MODEL_FAMILY, PATTERN_FAMILY
+from strategies.scoring import FrozenEntrant
 from strategies.store import trained_until
 from trainingday.exceptions import ArtifactRejected, InvalidArgument
 from trainingday.markets.models import Market
@@ -177,7 +177,7 @@ def plan_of(tournament: Tournament) -> Plan:
     configuration = tournament.configuration
     is_whole = configuration.get("ranking") == "whole_validation"
     return Plan(
-        families=tuple(_entrant(name, configuration["artifact"]) for name in configuration["families"]),
+        families=tuple(_entrant(name, configuration) for name in configuration["families"]),
         champions=(
             *_founders(configuration["founders"], Operator.CHAMPION),
             *_founders(configuration.get("past", []), Operator.PAST),
@@ -204,8 +204,9 @@ def honest_model(market: Market, validation_start_us: int) -> str:
     return ""
 
 
-def _entrant(name: str, artifact: str) -> BreedingFamily:
-    return ModelEntrant(artifact) if name == MODEL_FAMILY else get_family(name)
+def _entrant(name: str, configuration: JSONDict) -> BreedingFamily:
+    frozen = {MODEL_FAMILY: "artifact", PATTERN_FAMILY: "pattern_set"}
+    return FrozenEntrant(name, configuration[frozen[name]]) if name in frozen else get_family(name)
 
 
 def _founders(pks: Sequence[int], operator: Operator) -> list[PastChampion]:

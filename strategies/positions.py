@@ -37,16 +37,17 @@ def positions_of(strategy: Strategy, bars: Bars) -> FloatArray:
         If the file of a model or of an ensemble is not as it was signed, or the pattern set not as it was
         frozen.
     """
-    return _positions(strategy.family, strategy.parameters, strategy.artifact, bars)
+    return positions_by(strategy.family, strategy.parameters, strategy.artifact, bars)
 
 
-def _positions(family: str, parameters: Mapping[str, float], artifact: str, bars: Bars) -> FloatArray:
+def positions_by(family: str, parameters: Mapping[str, float], artifact: str, bars: Bars) -> FloatArray:
+    """Return `positions_of` the strategy that has these parts, whether or not it is stored."""
     if family == MODEL_FAMILY:
         return model_positions(artifact, bars)
     if family == PATTERN_FAMILY:
         return positions_of_set(load_set(artifact), bars)
     if family == ENSEMBLE.name:
-        return ensemble_positions(artifact, parameters, bars, _positions)
+        return ensemble_positions(artifact, parameters, bars, positions_by)
     if family == RANDOM_CONTROL:
         raise InvalidArgument("a random control has positions only beside the winner that it was drawn from")
     return get_family(family).positions(bars, parameters)

@@ -11,8 +11,8 @@ from strategies.genetic.genes import BreedingFamily
 from strategies.genetic.population import Individual, Operator, fitness_array
 from strategies.genetic.selection import rank
 from strategies.models import Strategy, StrategyPerformance, Tournament
-from strategies.positions import MODEL_FAMILY, get_or_create_strategies
-from strategies.scoring import FIGURES
+from strategies.positions import get_or_create_strategies
+from strategies.scoring import FIGURES, FrozenEntrant
 from trainingday.exceptions import InvalidArgument
 
 Kind = StrategyPerformance.Operator
@@ -26,10 +26,9 @@ def store_generation(
     tournament: Tournament,
     population: Sequence[Individual],
     families: Sequence[BreedingFamily],
-    artifact: str,
 ) -> None:
     """Write one scored generation with its links to the generation before, ranked within itself."""
-    strategies = strategies_of(tournament, population, families, artifact)
+    strategies = strategies_of(tournament, population, families)
     places = rank(fitness_array(population)).tolist()
     rows = StrategyPerformance.objects.bulk_create(
         [
@@ -57,15 +56,15 @@ def strategies_of(
     tournament: Tournament,
     individuals: Sequence[Individual],
     families: Sequence[BreedingFamily],
-    artifact: str,
 ) -> list[Strategy]:
     """Return the strategy of each individual, stored if it is new."""
     names = {family.name: [gene.name for gene in family.parameters] for family in families}
+    artifacts = {family.name: family.artifact for family in families if isinstance(family, FrozenEntrant)}
     wanted = [
         (
             one.family,
             dict(zip(names[one.family], one.parameters, strict=True)),
-            artifact if one.family == MODEL_FAMILY else "",
+            artifacts.get(one.family, ""),
         )
         for one in individuals
     ]

@@ -11,7 +11,7 @@ from strategies.genetic.evolve import Evaluation
 from strategies.genetic.fitness import FitnessOptions, fold_fitness, split_folds
 from strategies.genetic.genes import BreedingFamily
 from strategies.library.base import Family
-from strategies.positions import MODEL_FAMILY, model_positions
+from strategies.positions import positions_by
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.backtest.population import Scores, score_population
 from trainingday.backtest.result import BacktestResult, Metrics, compute_metrics
@@ -26,11 +26,11 @@ FIGURES = ("sharpe_ratio", "total_return", "max_drawdown", "win_rate", "n_trades
 
 
 @dataclass(frozen=True)
-class ModelEntrant:
-    """A trained model as an entrant: a family without genes."""
+class FrozenEntrant:
+    """A trained model or a frozen pattern set as an entrant: a family without genes."""
 
+    name: str
     artifact: str
-    name: str = MODEL_FAMILY
     parameters: tuple[()] = ()
 
 
@@ -66,11 +66,11 @@ class ValidationScorer:
 
     def __call__(self, family: BreedingFamily, genomes: FloatArray) -> Evaluation:
         """Return the evaluations of parameter vectors, shape (n, n_genes), of one family."""
-        if isinstance(family, ModelEntrant):
+        if isinstance(family, FrozenEntrant):
             self.on_progress(1)
-            return self.of_positions(model_positions(family.artifact, self.bars))
+            return self.of_positions(positions_by(family.name, {}, family.artifact, self.bars))
         if not isinstance(family, Family):
-            raise InvalidArgument(f"family should be of the library or a model, is {family.name}")
+            raise InvalidArgument(f"family should be of the library or frozen, is {family.name}")
         parts = []
         for start in range(0, genomes.shape[0], CHUNK):
             chunk = genomes[start : start + CHUNK]

@@ -22,6 +22,7 @@ from strategies.genetic.pareto import WINNER_RULE, choose_winner, front_of, make
 from strategies.genetic.population import Individual
 from strategies.genetic.stats import GenerationStats
 from strategies.models import Strategy, StrategyPerformance, Tournament
+from strategies.pattern_entrant import enter_patterns
 from strategies.plans import NSGA2, Plan, plan_of
 from strategies.queries import Standing
 from strategies.records import load_individuals, store_conclusion, store_generation, strategies_of
@@ -155,6 +156,7 @@ def _run(
             Tournament.objects.filter(pk=tournament.pk).update(
                 state=RunState.RUNNING, started_at=tournament.started_at or Now(), attempts=1
             )
+    enter_patterns(context, tournament, bars[: split.train.stop], split, span[0])
     plan = plan_of(tournament)
     progress = _Progress(context, plan, span)
     market = tournament.market
@@ -212,13 +214,11 @@ class _Progress:
 def _committer(
     context: RunContext, tournament: Tournament, plan: Plan, progress: _Progress
 ) -> Callable[[GenerationStats, tuple[Individual, ...]], None]:
-    artifact = tournament.configuration["artifact"]
-
     def commit(stats: GenerationStats, population: tuple[Individual, ...]) -> None:
         entry = {**stats.as_dict(), "best_sharpe": _best_sharpe(population)}
         tournament.history = [*tournament.history, entry]
         with context.transaction():
-            store_generation(tournament, population, plan.families, artifact)
+            store_generation(tournament, population, plan.families)
             Tournament.objects.filter(pk=tournament.pk).update(history=tournament.history)
             keys = ("generation", "best", "median", "diversity", "best_sharpe")
             context.add_event(
@@ -244,9 +244,8 @@ def _conclude(
     split: Split,
 ) -> None:
     """Form the ensembles, choose the winner, score the controls, and record it all in one transaction."""
-    artifact = tournament.configuration["artifact"]
     fittest = evolution.leaders(max(N_LEADERS, N_REVIEWED))
-    leaders = list(zip(fittest, strategies_of(tournament, fittest, plan.families, artifact), strict=True))
+    leaders = list(zip(fittest, strategies_of(tournament, fittest, plan.families), strict=True))
     ensembles = form_ensembles(scorer, leaders[:N_LEADERS], plan.ensembles)
     front = front_of(evolution.individuals) if plan.search == NSGA2 else []
     picked = choose_winner(front) if plan.search == NSGA2 else evolution.winner
@@ -305,7 +304,7 @@ def _choose(
         return _Winner(best.strategy, best.uid, best.fitness, best.sharpe_ratio)
     if picked is None:
         return None
-    [strategy] = strategies_of(tournament, [picked], plan.families, tournament.configuration["artifact"])
+    [strategy] = strategies_of(tournament, [picked], plan.families)
     return _Winner(strategy, picked.uid, picked.fitness, picked.diagnostics["sharpe_ratio"])
 
 
@@ -317,7 +316,7 @@ def _front_summary(
     tournament: Tournament, plan: Plan, front: Sequence[Individual], picked: Individual | None
 ) -> JSONDict:
     """Return the front for pages and API, the fittest first, with the rule that named the winner."""
-    strategies = strategies_of(tournament, front, plan.families, tournament.configuration["artifact"])
+    strategies = strategies_of(tournament, front, plan.families)
     entries = [
         {
             "uid": one.uid,

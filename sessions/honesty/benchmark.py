@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
-from patterns.discovery.honesty import NullOutcome, PlantedOutcome
-from sessions.honesty.exams import ExamOutcome
+from sessions.honesty.journal import Journal, Outcome
 from sessions.honesty.options import Case, HonestyOptions, MarketTask
 from sessions.honesty.report import Line, report_lines
 
-Outcome = ExamOutcome | NullOutcome | PlantedOutcome
 Progress = Callable[[int, int], None]
+# torch keeps what it has allocated: a worker that trains is replaced before it has grown much.
+TRAININGS_PER_WORKER = 6
 
 
-def run_benchmark(options: HonestyOptions, on_done: Progress = lambda n_done, n_tasks: None) -> list[Line]:
+def run_benchmark(
+    options: HonestyOptions,
+    on_done: Progress = lambda n_done, n_tasks: None,
+    journal: Journal | None = None,
+) -> list[Line]:
     """Return the benchmark's lines; the same options but `n_workers` give the same lines.
 
     Parameters
@@ -23,13 +27,19 @@ def run_benchmark(options: HonestyOptions, on_done: Progress = lambda n_done, n_
     options : HonestyOptions
     on_done : callable of (markets done, markets in all), optional
         May raise to stop.
+    journal : Journal, optional
+        Keeps each outcome as it comes; what it holds already is not run again.
     """
     tasks = options.tasks()
-    outcomes: dict[int, Outcome] = {}
-    for place, outcome in _outcomes(tasks, min(options.n_workers, len(tasks))):
-        outcomes[place] = outcome
+    kept = journal.read() if journal else {}
+    outcomes = {task: kept[task] for task in tasks if task in kept}
+    waiting = [task for task in tasks if task not in outcomes]
+    for place, outcome in _outcomes(waiting, min(options.n_workers, len(waiting))):
+        outcomes[waiting[place]] = outcome
+        if journal:
+            journal.add(waiting[place], outcome)
         on_done(len(outcomes), len(tasks))
-    return report_lines([(task, outcomes[place]) for place, task in enumerate(tasks)])
+    return report_lines([(task, outcomes[task]) for task in tasks])
 
 
 def run_market(task: MarketTask) -> Outcome:
@@ -54,10 +64,16 @@ def _runner(case: Case) -> Callable[[MarketTask], Outcome]:
 
 def _outcomes(tasks: Sequence[MarketTask], n_workers: int) -> Iterator[tuple[int, Outcome]]:
     """Yield (place, outcome) as they come."""
-    if n_workers == 1:
+    if n_workers <= 1:
         yield from ((place, run_market(task)) for place, task in enumerate(tasks))
         return
-    pool = ProcessPoolExecutor(n_workers, mp_context=get_context("spawn"), initializer=_start_worker)
+    trains = any(task.case is Case.TRAINED for task in tasks)
+    pool = ProcessPoolExecutor(
+        n_workers,
+        mp_context=get_context("spawn"),
+        initializer=_start_worker,
+        max_tasks_per_child=TRAININGS_PER_WORKER if trains else None,
+    )
     try:
         futures = {pool.submit(run_market, task): place for place, task in enumerate(tasks)}
         for future in as_completed(futures):

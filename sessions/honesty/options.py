@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 import numpy as np
 
@@ -112,8 +113,8 @@ class HonestyOptions:
 
     def _models(self) -> Iterator[MarketTask]:
         yield from self._null(Case.UNTRAINED)
-        for kind in ("N3", "P1"):
-            yield from self._of(Case.TRAINED, kind, self.n_trained)
+        pairs = zip(*(self._of(Case.TRAINED, kind, self.n_trained) for kind in ("N3", "P1")), strict=True)
+        yield from chain.from_iterable(pairs)  # a run that is stopped has as many of each
 
     def _tournaments(self) -> Iterator[MarketTask]:
         yield from self._null(Case.TOURNAMENT)

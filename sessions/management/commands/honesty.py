@@ -6,6 +6,7 @@ import sys
 import time
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -14,20 +15,22 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from sessions.honesty.benchmark import run_benchmark
+from sessions.honesty.benchmark import Progress, run_benchmark
+from sessions.honesty.journal import Journal
 from sessions.honesty.options import PARTS, HonestyOptions, Mutant
 from sessions.honesty.report import Line
 from sessions.models import HonestyRun
 from trainingday.exceptions import InvalidArgument
 from trainingday.synthetic import SEED
 
+SECONDS_BETWEEN_LINES = 20.0
 COLUMNS = ("Measured", "Count", "Rate", "95 % interval", "Rule", "")
 
 
@@ -50,17 +53,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--store", action=BooleanOptionalAction, default=True, help="keep it for the page"
         )
+        parser.add_argument(
+            "--journal",
+            type=Path,
+            help="keep each market's outcome in this file, and go on from what it holds",
+        )
         parser.add_argument("--mutant", default="", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         console = Console()
+        began = time.monotonic()
         try:
             asked = _options(options)
+            lines = _run(asked, Journal(options["journal"]) if options["journal"] else None, console)
         except InvalidArgument as error:
             self.stderr.write(str(error))
             sys.exit(2)
-        began = time.monotonic()
-        lines = _run(asked, console)
         seconds = time.monotonic() - began
         _print(lines, console)
         failed = [line for line in lines if line.has_passed is False]
@@ -86,7 +94,9 @@ def _options(options: dict[str, Any]) -> HonestyOptions:
     )
 
 
-def _run(asked: HonestyOptions, console: Console) -> list[Line]:
+def _run(asked: HonestyOptions, journal: Journal | None, console: Console) -> list[Line]:
+    if not console.is_terminal:
+        return run_benchmark(asked, _printer(console), journal)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -94,13 +104,27 @@ def _run(asked: HonestyOptions, console: Console) -> list[Line]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as progress:
+    with ProgressBar(*columns, console=console) as progress:
         bar = progress.add_task("markets", total=None)
 
         def on_done(n_done: int, n_tasks: int) -> None:
             progress.update(bar, completed=n_done, total=n_tasks)
 
-        return run_benchmark(asked, on_done)
+        return run_benchmark(asked, on_done, journal)
+
+
+def _printer(console: Console) -> Progress:
+    """Return what prints a line now and then, for a log file: a bar needs a terminal."""
+    began = last = time.monotonic()
+
+    def on_done(n_done: int, n_tasks: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if n_done == n_tasks or now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            console.print(f"{n_done} of {n_tasks} markets, {now - began:.0f} s")
+
+    return on_done
 
 
 def _store(asked: HonestyOptions, lines: Sequence[Line], seconds: float, *, has_passed: bool) -> None:

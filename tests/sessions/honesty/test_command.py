@@ -35,6 +35,11 @@ def test_the_command_it_names_repeats_it() -> None:
     assert HonestyRun.objects.first().results == first.results
 
 
+def test_without_a_terminal_it_prints_how_far_it_is(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+    assert run(*SMALL, "--no-store", "--journal", str(tmp_path / "outcomes.jsonl")) == 0
+    assert "2 of 2 markets" in capsys.readouterr().out
+
+
 def test_without_storing_nothing_is_kept() -> None:
     assert run(*SMALL, "--no-store") == 0
     assert not HonestyRun.objects.exists()
@@ -59,6 +64,7 @@ def test_a_mutant_fails_with_1_and_is_never_stored(capsys: pytest.CaptureFixture
         (("--workers", "0"), "workers"),
         (("--mutant", "unknown"), "mutant"),
         (("--mutant", "pick-on-test"), "pick-on-test"),
+        (("--journal", __file__), "journal"),
     ],
 )
 def test_bad_input_ends_with_2_and_one_sentence(

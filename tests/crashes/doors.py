@@ -46,6 +46,17 @@ class Point:
 
     door: str
     lines: tuple[tuple[str, int], ...]
+    functions: tuple[str, ...] = ()
+
+    @property
+    def is_fenced(self) -> bool:
+        """Return whether the write is in a transaction that first updated the run under its fence."""
+        return "trainingday/runs/context.py::RunContext.transaction" in self.functions
+
+    @property
+    def owner(self) -> str:
+        """Return the function that wrote."""
+        return self.functions[0] if self.functions else "?"
 
     def __str__(self) -> str:
         file, line = self.lines[0] if self.lines else ("?", 0)
@@ -71,20 +82,23 @@ def _stand_before(door: str, hand: Hand | None) -> Point | None:
         return None
     _doors.is_busy = True
     try:
-        point = Point(door, product_lines())
+        point = Point(door, *_product_frames())
         hand(point)
     finally:
         _doors.is_busy = False
     return point
 
 
-def product_lines() -> tuple[tuple[str, int], ...]:
-    """Return (file below the root, line) of every product frame on the stack, innermost first."""
-    frames = traceback.walk_stack(sys._getframe(1))
-    return tuple(
-        (frame.f_code.co_filename[len(str(ROOT)) + 1 :], line)
-        for frame, line in frames
+def _product_frames() -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
+    """Return (file below the root, line) and file::function of every product frame, innermost first."""
+    frames = [
+        (frame.f_code.co_filename[len(str(ROOT)) + 1 :], line, frame.f_code.co_qualname)
+        for frame, line in traceback.walk_stack(sys._getframe(1))
         if frame.f_code.co_filename.startswith(PRODUCT)
+    ]
+    return (
+        tuple((file, line) for file, line, _ in frames),
+        tuple(f"{file}::{function}" for file, _, function in frames),
     )
 
 

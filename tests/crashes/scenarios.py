@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,11 +17,11 @@ from django_q.models import OrmQ
 from patterns.models import Pattern, PatternScan, PatternSet, PatternSighting
 from patterns.services import freeze_confirmed_set, request_scan, retire_pattern
 from sessions import final_training, search_stage
-from sessions.models import TrainingSession, Trial
+from sessions.models import SessionReplay, TrainingSession, Trial
 from sessions.rl.hyperparameters import Hyperparameters, default_hyperparameters
 from sessions.rl.presets import PRESETS, Preset
 from sessions.rl.suggestions import SearchSpace
-from sessions.services import request_session, settle_parts
+from sessions.services import request_replay, request_session, settle_parts
 from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament, ValidationRecord
 from strategies.positions import get_or_create_strategy
 from strategies.services import promote, request_tournament, retire, roll_back
@@ -30,6 +30,8 @@ from tests import pages
 from tests.markets import autoregressive_bars
 from tests.trainingday.markets.importers.cases import rows as csv_rows
 from tests.trainingday.markets.importers.cases import text as csv_text
+from trainingday.downloads.models import Download
+from trainingday.downloads.services import request_download
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.services import load_bars, load_file
 from trainingday.markets.storage import verify
@@ -285,6 +287,55 @@ class ScanScenario(RunScenario):
         return {**self.run_facts("n_tested", "n_found", "n_confirmed", "recognition"), **self.shared_facts()}
 
 
+class ReplayScenario(RunScenario):
+    """A replay of a finished session."""
+
+    model = SessionReplay
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.session = request_session(self.market, TINY.name, trigger=Trigger.COMMAND, seed=1)
+        self.carry_out(self.session)
+        self.session.refresh_from_db()
+
+    def request(self) -> Run:
+        return request_replay(self.session, trigger=Trigger.COMMAND)
+
+    def facts(self) -> dict[str, Any]:
+        return self.run_facts("result", "checked", "difference")
+
+
+class DownloadScenario(RunScenario):
+    """A download from an exchange: three pages, then one dataset."""
+
+    model = Download
+    symbol = "BTC/USDT"
+
+    def prepare(self) -> None:
+        # The stand-in knows one symbol: the last repetition's market goes by another name from now on.
+        Market.objects.filter(symbol=self.symbol).update(symbol=f"OLD{Scenario.count}")
+
+    @property
+    def run(self) -> Any:
+        return Download.objects.filter(market__symbol=self.symbol).first()
+
+    def request(self) -> Run:
+        since = datetime(2024, 1, 1, tzinfo=UTC)
+        return request_download("binance", self.symbol, "1h", since, trigger=Trigger.COMMAND)
+
+    def check(self) -> None:
+        self.market = Market.objects.filter(symbol=self.symbol).first() or self.market
+        super().check()
+
+    def facts(self) -> dict[str, Any]:
+        rows = Dataset.objects.filter(market=self.market)
+        return {
+            **self.run_facts("n_candles", "cursor_us"),
+            "datasets": list(rows.values_list("version", "sha256", "n_rows")),
+            "pages": self.run.pages.count(),
+        }
+
+
 class CancelledScenario(ScanScenario):
     """A scan that is cancelled while it runs."""
 
@@ -465,6 +516,8 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "tournament": TournamentScenario,
     "scan": ScanScenario,
     "cancelled scan": CancelledScenario,
+    "replay": ReplayScenario,
+    "download": DownloadScenario,
     "import": ImportScenario,
     "champion": ChampionScenario,
     "patterns": PatternScenario,

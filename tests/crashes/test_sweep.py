@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +12,13 @@ import pytest
 from django.db import connection
 
 from tests.crashes.doors import Fault, Point, record, strike
-from tests.crashes.scenarios import SCENARIOS, Scenario, tiny_budgets
+from tests.crashes.scenarios import SCENARIOS
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 # In CI each (scenario, fault, database) takes every STRIDE-th point, each from another start; `CRASH_POINTS=all`
 # takes them all.
 STRIDE = 1 if os.environ.get("CRASH_POINTS") == "all" else 4
 ORDER = list(itertools.product(SCENARIOS, Fault))
-
-
-@pytest.fixture
-def fresh(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Return a maker of scenarios, each on folders of its own, and all on small budgets."""
-    tiny_budgets(monkeypatch)
-    numbers = itertools.count()
-
-    def make(name: str) -> Scenario:
-        folder = tmp_path / str(next(numbers))
-        settings.TRAININGDAY_ARTIFACTS = folder / "artifacts"
-        settings.TRAININGDAY_DATASETS = folder / "datasets"
-        return SCENARIOS[name]()
-
-    return make
 
 
 def undisturbed(name: str, make: Any) -> tuple[list[Point], dict[str, Any]]:

@@ -14,9 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sessions import real_session
-from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
+from sessions.models import SessionReplay, TrainingSession, Trial
 from sessions.serializers import (
-    ModelVersionSerializer,
     SessionReplaySerializer,
     StartSessionSerializer,
     TrainingSessionDetailSerializer,
@@ -106,14 +105,6 @@ class TrialViewSet(viewsets.ReadOnlyModelViewSet[Trial]):
     serializer_class = TrialSerializer
     filterset_fields = ["session", "state"]
     ordering_fields = ["index", "score", "seconds"]
-    lookup_value_regex = "[0-9]{1,18}"
-
-
-class ModelVersionViewSet(viewsets.ReadOnlyModelViewSet[ModelVersion]):
-    queryset = ModelVersion.objects.select_related("market")
-    serializer_class = ModelVersionSerializer
-    filterset_fields = ["market__slug", "stage", "algorithm", "session"]
-    ordering_fields = ["created_at", "number", "validation_sharpe"]
     lookup_value_regex = "[0-9]{1,18}"
 
 

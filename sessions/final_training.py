@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -65,11 +64,6 @@ class Fit:
     @property
     def deployed(self) -> PolicyEnsemble:
         return PolicyEnsemble(self.refits)
-
-
-def weights_hash(policy: PolicyEnsemble) -> str:
-    """Return the sha256 over the members' weights."""
-    return hashlib.sha256("".join(net.weights_hash() for net in policy.members).encode()).hexdigest()
 
 
 def fit_baseline(day: Day, executor: TrialExecutor, span: Span) -> Fit:

@@ -31,3 +31,15 @@ class StartSessionForm(forms.Form):
         max_value=MAX_SEED,
         help_text="Leave empty for a random one. The same seed on the same bars gives the same result.",
     )
+
+
+class UploadModelForm(forms.Form):
+    """A signed export, as the page of a model gives it."""
+
+    market = forms.ModelChoiceField(
+        Market.objects.all(), to_field_name="slug", empty_label="Choose a market",
+        help_text="The market that it will trade; what it was trained on stands in its manifest.",
+    )  # fmt: skip
+    weights = forms.FileField(help_text="The .safetensors file.")
+    manifest = forms.FileField(help_text="The .json file.")
+    signature = forms.FileField(help_text="The .sig file: made with a key that this installation holds.")

@@ -1,5 +1,6 @@
 """The lists of training sessions and of models."""
 
+from sessions.model_pages import ModelLine
 from sessions.models import ModelVersion
 from sessions.rl.hyperparameters import ALGORITHMS
 from strategies.lists import VERDICT
@@ -68,6 +69,17 @@ MODELS = Listing(
         Column("validation_max_drawdown", lambda row: row.validation.get("max_drawdown")),
         Column("validation_win_rate", lambda row: row.validation.get("win_rate")),
         Column("validation_n_trades", lambda row: row.validation.get("n_trades")),
+        Column("test_sharpe", lambda row: ModelLine(row).out_of_sample.get("sharpe_ratio")),
+        Column("test_sharpe_low", lambda row: ModelLine(row).out_of_sample.get("sharpe_low")),
+        Column("test_sharpe_high", lambda row: ModelLine(row).out_of_sample.get("sharpe_high")),
+        Column("test_difference", lambda row: ModelLine(row).difference.get("difference")),
+        Column("p_value", lambda row: ModelLine(row).exam.get("p_value")),
+        Column("looks_used", lambda row: ModelLine(row).n_looks),
+        Column("deflated_sharpe", lambda row: ModelLine(row).deflated_sharpe.get("value")),
+        Column("overlay", lambda row: row.overlay.get("chosen")),
+        Column("signature", lambda row: ModelLine(row).signature),
+        Column("train_first_us"),
+        Column("train_last_us"),
         Column("hyperparameters"),
         Column("seed"),
         Column("weights_hash"),

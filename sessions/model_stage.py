@@ -15,7 +15,6 @@ from sessions.final_training import (
     Span,
     fit_baseline,
     fit_candidate,
-    weights_hash,
 )
 from sessions.models import ModelVersion, Trial
 from sessions.warm_start import WARM
@@ -168,7 +167,7 @@ def _create_version(
             train_first_us=int(day.bars.timestamps[train.start]),
             train_last_us=int(day.bars.timestamps[train.stop - 1]),
             artifact=strategy.artifact,
-            weights_hash=weights_hash(fit.deployed),
+            weights_hash=fit.deployed.weights_hash(),
             members=[member.as_dict() for member in fit.members],
             default_scores=list(fit.default_scores),
             overlay=fit.overlay,

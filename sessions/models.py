@@ -141,6 +141,9 @@ class ModelVersion(models.Model):
     )
     validation = models.JSONField(default=dict, help_text="Metrics on validation of the fit on train alone.")
     validation_sharpe = models.FloatField(null=True)
+    signature = models.JSONField(
+        default=dict, blank=True, help_text="The last check of the artefacts: state, reason, key, when."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

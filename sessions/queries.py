@@ -54,7 +54,9 @@ def trial_scores(sessions: Iterable[TrainingSession]) -> dict[int, list[float]]:
 
 
 def query_models() -> QuerySet[ModelVersion]:
-    return ModelVersion.objects.select_related("market", "session", "parent", "strategy", "dataset")
+    return ModelVersion.objects.select_related(
+        "market", "session__look", "parent", "strategy", "selection_strategy", "dataset"
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, cast
 from sessions.bits import BitsDiffer, compare
 from sessions.day import Day, environment, open_day
 from sessions.executor import TrialExecutor, open_executor
-from sessions.final_training import Fit, fit_baseline, fit_candidate, weights_hash
+from sessions.final_training import Fit, fit_baseline, fit_candidate
 from sessions.model_stage import beaten_strategy, own_baseline, validation_sharpe
 from sessions.models import ModelVersion, SessionReplay, Trial
 from sessions.rl.search import evaluate_trial
@@ -146,7 +146,7 @@ def _fit_against(day: Day, version: ModelVersion, fit: Fit, name: str) -> int:
     ]
     n_values = compare(f"{name}, hyperparameters", version.hyperparameters, fit.hyperparameters)
     n_values += compare(f"{name}, seed", *members)
-    n_values += compare(f"{name}, weights hash", version.weights_hash, weights_hash(fit.deployed))
+    n_values += compare(f"{name}, weights hash", version.weights_hash, fit.deployed.weights_hash())
     n_values += compare(f"{name}, default settings", version.default_scores, list(fit.default_scores))
     n_values += compare(f"{name}, warm start", version.warm_start, fit.warm_start)
     n_values += compare(f"{name}, overlay", version.overlay, fit.overlay)

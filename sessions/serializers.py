@@ -88,5 +88,14 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         fields = [
             "id", "market", "number", "session", "parent", "stage", "stage_reason", "algorithm", "hyperparameters",
             "seed", "dataset", "train_first_us", "train_last_us", "artifact", "weights_hash", "members", "validation",
-            "validation_sharpe", "created_at",
+            "validation_sharpe", "overlay", "warm_start", "signature", "created_at",
         ]  # fmt: skip
+
+
+class UploadModelSerializer(serializers.Serializer[Any]):
+    """A signed export: the three files that a model's export gives."""
+
+    market = serializers.CharField(max_length=90, help_text="Slug, for example SP500-1d.")
+    weights = serializers.FileField(help_text="The .safetensors file.")
+    manifest = serializers.FileField(help_text="The .json file.")
+    signature = serializers.FileField(help_text="The .sig file.")

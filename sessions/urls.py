@@ -2,7 +2,16 @@
 
 from django.urls import include, path
 
-from sessions import action_views, api, compare_views, honesty_views, report_views, settings_views, views
+from sessions import (
+    action_views,
+    api,
+    compare_views,
+    honesty_views,
+    model_views,
+    report_views,
+    settings_views,
+    views,
+)
 
 app_name = "sessions"
 urlpatterns = [
@@ -21,8 +30,14 @@ urlpatterns = [
     path("settings/markets/<slug:slug>/", settings_views.change_market, name="change-market"),
     path("compare/<str:kind>/", compare_views.comparison, name="compare"),
     path("api/v1/compare/", compare_views.ComparisonView.as_view(), name="api-compare"),
-    path("models/", views.model_list, name="models"),
-    path("models/<int:pk>/", views.model_detail, name="model"),
+    path("models/", model_views.model_list, name="models"),
+    path("models/upload/", model_views.upload, name="upload-model"),
+    path("models/<int:pk>/", model_views.detail, name="model"),
+    path("models/<int:pk>/export/<str:part>/", model_views.export, name="export-model"),
+    path("models/<int:pk>/verify/", model_views.verify, name="verify-model"),
+    path("models/<int:pk>/promote/", model_views.promote, name="promote-model"),
+    path("models/<int:pk>/reject/", model_views.reject, name="reject-model"),
+    path("models/<int:pk>/roll-back/", model_views.roll_back, name="roll-back-model"),
     path("honesty/", honesty_views.honesty, name="honesty"),
     path("api/v1/", include("sessions.api_urls")),
     path("api/training/real-session", api.RealSessionView.as_view(), name="real-session"),

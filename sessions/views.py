@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from sessions import charts, queries
 from sessions.forms import StartSessionForm
-from sessions.lists import MODELS, SESSIONS
+from sessions.lists import SESSIONS
 from sessions.models import SessionReplay, TrainingSession
 from sessions.services import request_session
 from trainingday.exceptions import TrainingDayError
@@ -89,21 +89,6 @@ def report_json(request: HttpRequest, pk: int) -> JsonResponse:
         "report": session.report,
     }
     return JsonResponse(body, json_dumps_params={"indent": 2, "ensure_ascii": False})
-
-
-def model_list(request: HttpRequest) -> HttpResponse:
-    listing = MODELS.read(request, queries.query_models())
-    return listing.respond("sessions/models.html", "sessions/_models.html")
-
-
-def model_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    model = get_object_or_404(queries.query_models(), pk=pk)
-    context = {
-        "model": model,
-        "curve": charts.model_chart(model),
-        "children": model.children.order_by("number"),
-    }
-    return render(request, "sessions/model.html", context)
 
 
 def _session_context(pk: int) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def roll_back(champion: Champion, *, reason: str, user: User, to: Champion | Non
     StateConflict
         If the champion is no longer the current one.
     """
-    text = _checked_reason(reason, user)
+    text = checked_reason(reason, user)
     with transaction.atomic(), audit.doing("roll back", text):
         _require_current(champion)
         target = queries.predecessor(champion) if to is None else to
@@ -119,7 +119,7 @@ def roll_back(champion: Champion, *, reason: str, user: User, to: Champion | Non
 
 def retire(champion: Champion, *, reason: str, user: User) -> None:
     """End the reign of the current champion and leave its market without one; raises as `roll_back`."""
-    text = _checked_reason(reason, user)
+    text = checked_reason(reason, user)
     with transaction.atomic(), audit.doing("retire", text):
         _require_current(champion)
         _leave_vacant(champion, user, f"Retired by {user.get_username()}: {text}")
@@ -127,7 +127,7 @@ def retire(champion: Champion, *, reason: str, user: User) -> None:
 
 def promote(strategy: Strategy, *, reason: str, user: User) -> Champion:
     """Make a strategy its market's champion by hand, without an exam; raises as `roll_back`."""
-    text = _checked_reason(reason, user)
+    text = checked_reason(reason, user)
     if strategy.family in CONTROLS:
         raise InvalidArgument(f"a control cannot be champion: the strategy should not be {strategy.family}")
     with transaction.atomic(), audit.doing("promote", text):
@@ -157,7 +157,8 @@ def _require_current(champion: Champion) -> None:
         raise StateConflict(f"{champion} is no longer the champion of {champion.market.slug}")
 
 
-def _checked_reason(reason: str, user: User) -> str:
+def checked_reason(reason: str, user: User) -> str:
+    """Return the reason of an admin for a change by hand; raises PermissionDenied or InvalidArgument."""
     if not may_administer(user):
         raise PermissionDenied("only an admin may change the champion by hand")
     text = reason.strip()

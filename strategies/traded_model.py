@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from trainingday.artifacts import ArtifactStore
 from trainingday.backtest.overlay_records import Known, apply_overlays, from_records, to_record
 from trainingday.bars import Bars
 from trainingday.exceptions import ArtifactRejected, InvalidArgument
 from trainingday.policy.ensemble import PolicyEnsemble
-from trainingday.policy.storage import load_policy, save_policy
+from trainingday.policy.storage import policy_of, save_policy
 from trainingday.typing import FloatArray, JSONDict
 
 OVERLAYS = "overlays"
@@ -51,9 +54,14 @@ def load_model(store: ArtifactStore, name: str) -> TradedModel:
     Raises
     ------
     ArtifactRejected
-        As `load_policy`, or if an overlay of the manifest cannot be read.
+        As `ArtifactStore.load`, or if it is no policy that this version can feed, or an overlay of the manifest cannot be read.
     """
-    manifest, policy = load_policy(store, name)
+    return model_of(name, *store.load(name))
+
+
+def model_of(name: str, manifest: JSONDict, arrays: Mapping[str, NDArray[Any]]) -> TradedModel:
+    """Return the model that an artefact's checked manifest and arrays make; raises as `load_model`."""
+    policy = policy_of(name, manifest, arrays)
     try:
         overlays = from_records(manifest.get(OVERLAYS, []))
     except InvalidArgument as error:

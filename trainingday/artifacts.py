@@ -43,6 +43,15 @@ NAME = re.compile(r"[0-9a-f]{64}\Z")
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 RESERVED = frozenset({"format", "weights_sha256", "weights_bytes", "arrays"})
 
+
+class SignatureMismatch(ArtifactRejected):
+    """The manifest's signature is malformed, of an unknown key, or not of these bytes."""
+
+
+class WeightsAltered(ArtifactRejected):
+    """The weights are not those whose hash was signed."""
+
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -119,24 +128,38 @@ class ArtifactStore:
             If the name, a size, the signature, a hash, a shape or a value is not as it was signed.
         """
         body = self._read(name, MANIFEST, MAX_MANIFEST_BYTES)
-        self._check_signature(body, self._read(name, SIGNATURE, MAX_SIGNATURE_BYTES))
+        signature = self._read(name, SIGNATURE, MAX_SIGNATURE_BYTES)
+        self._check_signature(body, signature)
         if hashlib.sha256(body).hexdigest() != name:
             raise ArtifactRejected(f"artefact {name[:12]}: the manifest is another artefact's")
-        manifest = _parse_manifest(body)
-        weights = self._read(name, WEIGHTS, MAX_WEIGHTS_BYTES)
         # The bytes that are hashed are the bytes that are parsed: the file is read once.
-        if not hmac.compare_digest(hashlib.sha256(weights).hexdigest(), str(manifest["weights_sha256"])):
-            raise ArtifactRejected(f"artefact {name[:12]}: the weights do not match the signed hash")
-        try:
-            arrays = parse_safetensors(weights)
-        except (SafetensorError, ValueError, TypeError, KeyError) as error:
-            raise ArtifactRejected(f"artefact {name[:12]}: the weights cannot be read: {error}") from error
-        if {key: _shape_of(array) for key, array in arrays.items()} != manifest["arrays"]:
-            raise ArtifactRejected(f"artefact {name[:12]}: shapes differ from the manifest's")
-        fault = _fault_of(arrays)
-        if fault:
-            raise ArtifactRejected(f"artefact {name[:12]}: {fault}")
-        return manifest, arrays
+        return _checked(name, body, self._read(name, WEIGHTS, MAX_WEIGHTS_BYTES))
+
+    def check(self, weights: bytes, body: bytes, signature: bytes) -> tuple[str, JSONDict, Arrays]:
+        """Return name, manifest and arrays of an artefact that is not stored here; raises as `load`."""
+        parts = ((WEIGHTS, weights, MAX_WEIGHTS_BYTES), (MANIFEST, body, MAX_MANIFEST_BYTES))
+        for part, content, cap in (*parts, (SIGNATURE, signature, MAX_SIGNATURE_BYTES)):
+            if len(content) > cap:
+                raise ArtifactRejected(f"{part} is over {cap} bytes")
+        self._check_signature(body, signature)
+        name = hashlib.sha256(body).hexdigest()
+        return name, *_checked(name, body, weights)
+
+    def add(self, weights: bytes, body: bytes, signature: bytes) -> str:
+        """Store an artefact that one of these keys has signed elsewhere; return its name, raises as `load`."""
+        name, _, _ = self.check(weights, body, signature)
+        self._write(name, {WEIGHTS: weights, MANIFEST: body, SIGNATURE: signature})
+        return name
+
+    def part(self, name: str, part: str) -> bytes:
+        """Return the bytes of one of the three files, for an export; the artefact is checked first."""
+        self.load(name)
+        return self._read(name, part, MAX_WEIGHTS_BYTES)
+
+    def key_id(self, name: str) -> str:
+        """Return the id of the key that signed an artefact, as its signature says; `load` checks it."""
+        text = self._read(name, SIGNATURE, MAX_SIGNATURE_BYTES).decode("ascii", "replace")
+        return text.partition(":")[0]
 
     def verify(self, name: str) -> None:
         """Raise ArtifactRejected unless `load` would succeed."""
@@ -162,12 +185,12 @@ class ArtifactStore:
         try:
             key_id, mac = signature.decode("ascii").split(":")
         except ValueError as error:
-            raise ArtifactRejected("the artefact's signature is malformed") from error
+            raise SignatureMismatch("the artefact's signature is malformed") from error
         key = self.keys.get(key_id)
         if key is None:
-            raise ArtifactRejected("the artefact is signed with an unknown key")
+            raise SignatureMismatch("the artefact is signed with an unknown key")
         if not hmac.compare_digest(hmac.new(key, body, hashlib.sha256).hexdigest(), mac):
-            raise ArtifactRejected("the artefact's signature does not match")
+            raise SignatureMismatch("the artefact's signature does not match")
 
     def _read(self, name: str, part: str, cap: int) -> bytes:
         file = self.path(name) / part
@@ -199,6 +222,23 @@ class ArtifactStore:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def _checked(name: str, body: bytes, weights: bytes) -> tuple[JSONDict, Arrays]:
+    """Return manifest and arrays, given that the manifest's signature has been checked."""
+    manifest = _parse_manifest(body)
+    if not hmac.compare_digest(hashlib.sha256(weights).hexdigest(), str(manifest["weights_sha256"])):
+        raise WeightsAltered(f"artefact {name[:12]}: the weights do not match the signed hash")
+    try:
+        arrays = parse_safetensors(weights)
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise ArtifactRejected(f"artefact {name[:12]}: the weights cannot be read: {error}") from error
+    if {key: _shape_of(array) for key, array in arrays.items()} != manifest["arrays"]:
+        raise ArtifactRejected(f"artefact {name[:12]}: shapes differ from the manifest's")
+    fault = _fault_of(arrays)
+    if fault:
+        raise ArtifactRejected(f"artefact {name[:12]}: {fault}")
+    return manifest, arrays
 
 
 def _shape_of(array: NDArray[Any]) -> list[Any]:

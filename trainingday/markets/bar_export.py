@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import IO
 
 import numpy as np
@@ -12,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from asgiref.sync import sync_to_async
-from django.http import StreamingHttpResponse
+from django.http import FileResponse
 
 from trainingday.bars import Bars
 from trainingday.markets.intervals import MICROSECONDS
@@ -22,7 +20,6 @@ from trainingday.markets.queries import query_bars
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 ROWS_AT_ONCE = 100_000
-BYTES_AT_ONCE = 1 << 18
 SCHEMA = pa.schema(
     [pa.field("time", pa.timestamp("us", "UTC"))]
     + [pa.field(name, pa.float64()) for name in ("open", "high", "low", "close", "volume")]
@@ -45,28 +42,11 @@ def write_bars_file(dataset: Dataset, kind: str) -> IO[bytes]:
     return file
 
 
-def bars_response(dataset: Dataset, kind: str, *, is_async: bool) -> StreamingHttpResponse:
-    """Return the download of a dataset's bars; `is_async` where ASGI serves, which would read it all at once else."""
-    file = write_bars_file(dataset, kind)
-    response = StreamingHttpResponse(
-        _pieces_async(file) if is_async else _pieces(file), content_type=CONTENT_TYPES[kind]
-    )
+def bars_response(dataset: Dataset, kind: str) -> FileResponse:
+    """Return the download of a dataset's bars."""
     name = f"{dataset.market.slug}-v{dataset.version}.{kind}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["Content-Length"] = str(os.fstat(file.fileno()).st_size)
-    return response
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(BYTES_AT_ONCE):
-            yield piece
-
-
-async def _pieces_async(file: IO[bytes]) -> AsyncIterator[bytes]:
-    with file:
-        while piece := await sync_to_async(file.read)(BYTES_AT_ONCE):
-            yield piece
+    file = write_bars_file(dataset, kind)
+    return FileResponse(file, as_attachment=True, filename=name, content_type=CONTENT_TYPES[kind])
 
 
 def _write_csv(file: IO[bytes], bars: Bars) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -47,6 +48,10 @@ class PolicyEnsemble:
         paths = [member.positions(features[member.observation], start) for member in self.members]
         mean: FloatArray = np.mean(paths, axis=0)
         return mean
+
+    def weights_hash(self) -> str:
+        """Return the sha256 over the members' weights, in order."""
+        return hashlib.sha256("".join(net.weights_hash() for net in self.members).encode()).hexdigest()
 
     def positions_on(self, bars: Bars, start: float = 0.0) -> FloatArray:
         """Return the mean position at each bar's close, computing the features."""

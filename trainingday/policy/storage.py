@@ -60,6 +60,11 @@ def load_policy(store: Store, name: str) -> tuple[JSONDict, PolicyEnsemble]:
         If `ArtifactStore.load` does, or the artefact is no policy that this version's features can feed.
     """
     manifest, arrays = store.load(name)
+    return manifest, policy_of(name, manifest, arrays)
+
+
+def policy_of(name: str, manifest: JSONDict, arrays: Mapping[str, NDArray[Any]]) -> PolicyEnsemble:
+    """Return the policy that an artefact's checked manifest and arrays make; raises as `load_policy`."""
     if manifest.get("feature_version") != FEATURE_VERSION:
         raise ArtifactRejected(
             f"artefact {name[:12]}: features version {manifest.get('feature_version')}, need {FEATURE_VERSION}"
@@ -71,7 +76,7 @@ def load_policy(store: Store, name: str) -> tuple[JSONDict, PolicyEnsemble]:
         raise ArtifactRejected(f"artefact {name[:12]}: no policy: {error}") from error
     if sum(len(member.arrays()) for member in members) != len(arrays):
         raise ArtifactRejected(f"artefact {name[:12]}: holds arrays of no member")
-    return manifest, policy
+    return policy
 
 
 def _member(index: int, part: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> PolicyNetwork:

@@ -14,6 +14,8 @@ API_ACT = "api act"  # operators POST to it, nobody reads it
 API_ADMINISTER = "api administer"  # a thing to read, to which admins may write
 API_ADMIN_ACT = "api admin act"  # admins POST to it, nobody reads it
 API_ANALYSE = "api analyse"  # a POST that computes and stores nothing: operators
+EXPORT = "export"  # operators fetch a file, nobody sends to it
+API_EXPORT = "api export"
 OPEN = "open"  # no account needed
 
 NAMES = {
@@ -27,9 +29,9 @@ NAMES = {
         "strategies:backtest-csv strategies:champions strategies:champion sessions:list sessions:detail "
         "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:compare sessions:reports sessions:settings sessions:honesty"
     ),
-    FORM: "markets:import patterns:start strategies:start sessions:start downloads:start",
-    OPERATE: "patterns:retire markets:save-profile markets:change-profile strategies:freeze-patterns runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay",
-    ADMINISTER: "sessions:change-market strategies:promote-patterns runs:run-schedule strategies:roll-back",
+    FORM: "markets:import patterns:start strategies:start sessions:start sessions:upload-model downloads:start",
+    OPERATE: "patterns:retire markets:save-profile markets:change-profile strategies:freeze-patterns runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay sessions:verify-model",
+    ADMINISTER: "sessions:change-market strategies:promote-patterns runs:run-schedule strategies:roll-back sessions:promote-model sessions:reject-model sessions:roll-back-model",
     OWN: "revoke-token",
     API_READ: (
         "schema api-docs api-audit-list api-audit-detail markets:api-market-list markets:api-market-detail "
@@ -41,24 +43,27 @@ NAMES = {
         "strategies:api-performance-list strategies:api-performance-detail strategies:api-look-list "
         "strategies:api-look-detail "
         "sessions:api-session-detail sessions:api-replay-list sessions:api-replay-detail "
-        "sessions:api-trial-list sessions:api-trial-detail sessions:api-model-list sessions:api-model-detail "
+        "sessions:api-trial-list sessions:api-trial-detail "
         "markets:api-bars-csv markets:api-bars-parquet strategies:api-forward-record-bars strategies:api-forward-record-detail "
         "strategies:api-forward-record-list sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare sessions:api-reports"
     ),
     API_OPERATE: (
         "markets:api-import-profile-list markets:api-import-profile-detail "
         "markets:api-dataset-list downloads:api-download-list patterns:api-pattern-scan-list "
-        "strategies:api-tournament-list sessions:api-session-list"
+        "strategies:api-tournament-list sessions:api-session-list sessions:api-model-list"
     ),
     API_ACT: (
         "patterns:api-pattern-retire runs:api-run-cancel markets:api-dataset-preview "
-        "sessions:api-session-clone sessions:api-session-replay sessions:api-session-resume "
+        "sessions:api-session-clone sessions:api-session-replay sessions:api-session-resume sessions:api-model-verify "
         "sessions:real-session"
     ),
     API_ADMIN_ACT: (
-        "strategies:api-strategy-promote strategies:api-champion-retire strategies:api-champion-roll-back"
+        "strategies:api-strategy-promote strategies:api-champion-retire strategies:api-champion-roll-back "
+        "sessions:api-model-promote sessions:api-model-reject sessions:api-model-roll-back"
     ),
-    API_ADMINISTER: "runs:api-schedules strategies:api-champion-list strategies:api-champion-detail",
+    API_ADMINISTER: "runs:api-schedules strategies:api-champion-list strategies:api-champion-detail sessions:api-model-detail",
+    EXPORT: "sessions:export-model",
+    API_EXPORT: "sessions:api-model-export",
     API_ANALYSE: ("strategies:api-backtests strategies:api-backtest-equity strategies:api-backtest-trades"),
 }
 SURFACE_OF = {name: surface for surface, names in NAMES.items() for name in names.split()}

@@ -43,7 +43,7 @@ ROUTES = dict(routes(get_resolver()))
 def address(route: str, market: Market) -> str:
     """Return the route with its arguments filled in by things that exist."""
     known = {"pk": str(PK), "slug": market.slug, "public_id": f"session-{PK}", "table": "equity"}
-    known |= {"token_key": "none", "kind": "sessions"}
+    known |= {"token_key": "none", "kind": "sessions", "part": "weights"}
     if "(?P" in route or "^" in route:
         form, arguments = normalize(route)[0]
         return "/" + form.replace("^", "") % {name: known[name] for name in arguments}
@@ -113,6 +113,8 @@ def expected(surface: str, role: str, verb: str) -> set[int]:
         return done - {200} if is_operator else refused | {405}
     if surface == surfaces.ADMINISTER:
         return done - {200} if is_admin else refused | {405}
+    if surface in (surfaces.EXPORT, surfaces.API_EXPORT):
+        return ({200, 400, 404, 422} if reads else {405}) if is_operator else refused | {405}
     if surface == surfaces.API_READ:
         return {200} if reads else {403, 405} if not is_operator else {405}
     if surface == surfaces.API_OPERATE:

@@ -20,9 +20,9 @@ register.filter("day_of", display.day_of)
 
 WHY_UNDEFINED = "Undefined: not measured, or too little data to define it"
 STATE_TONES = {
-    "succeeded": "good", "complete": "good", "confirmed": "good", "same_bits": "good", "champion": "good", "passed": "good",
+    "succeeded": "good", "complete": "good", "confirmed": "good", "same_bits": "good", "valid": "good", "champion": "good", "passed": "good",
     "started": "good", "running": "live", "queued": "wait", "waiting": "wait", "candidate": "wait",
-    "failed": "bad", "different_bits": "bad", "pruned": "dim", "cancelled": "dim", "retired": "dim", "rejected": "dim",
+    "failed": "bad", "different_bits": "bad", "refused": "bad", "pruned": "dim", "cancelled": "dim", "retired": "dim", "rejected": "dim",
     "no_challenger": "dim", "baseline": "dim", "not_proven": "warn", "cannot_tell": "warn", "no_exam_left": "warn",
     "skipped:overlap": "warn",
 }  # fmt: skip
@@ -173,6 +173,11 @@ def sort_header(context: Context, field: str, label: str, css: str = "") -> dict
 def chart(drawn: Chart, name: str, title: str, size: str = "", live: str = "") -> dict[str, Any]:
     """A plot with the table behind it; `live` lets the page's script add points."""
     return {"chart": drawn, "data_id": f"{name}-data", "title": title, "size": size, "live": live}
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    return text.split()
 
 
 @register.filter

@@ -99,8 +99,10 @@ class Bars:
             _refuse_first(column, (column > self.high) | (column < self.low), name, "within [low, high]")
         unsorted = np.flatnonzero(np.diff(self.timestamps) <= 0)
         if unsorted.size:
+            bar = int(unsorted[0]) + 1
+            before, after = self.timestamps[bar - 1 : bar + 1]
             raise InvalidArgument(
-                f"timestamps should strictly increase, do not at bar {int(unsorted[0]) + 1}"
+                f"timestamps should strictly increase, is {after} after {before} at bar {bar}"
             )
 
     def __len__(self) -> int:

@@ -187,7 +187,7 @@ def _broken(**columns: FloatArray) -> Bars:
             _broken(timestamps=np.array([0, 1, 2, 2, 3, 4, 5])),
             np.zeros(7),
             365,
-            "timestamps should strictly increase, do not at bar 3",
+            "timestamps should strictly increase, is 2 after 2 at bar 3",
         ),
         (make_bars(OPEN, CLOSE)[:0], np.zeros(0), 365, "at least 1 bar"),
         (make_bars(OPEN, CLOSE), np.zeros(6), 365, r"positions should have shape \(7,\), has \(6,\)"),

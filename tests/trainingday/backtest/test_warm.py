@@ -20,11 +20,11 @@ from strategies.library.registry import families
 from tests.markets import gaussian_bars
 from trainingday.backtest import (
     channels, drawdown_search, fills, indicators, kernels, market_tables, masks,
-    metric_kernels, overlays, population_kernels, thresholds
+    metric_kernels, moments, overlays, population_kernels, thresholds
 )
 MODULES = (
     channels, drawdown_search, fills, indicators, kernels, market_tables, masks,
-    metric_kernels, overlays, population_kernels, thresholds
+    metric_kernels, moments, overlays, population_kernels, thresholds
 )
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.backtest.overlays import DrawdownStop, StopLoss, VolatilityTarget

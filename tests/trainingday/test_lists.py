@@ -16,12 +16,13 @@ from patterns.models import PatternScan
 from sessions.models import ModelVersion
 from strategies.models import Champion, Strategy
 from tests import pages
+from trainingday.downloads.models import Download
 from trainingday.exports import csv_cell, csv_text
 from trainingday.runs.models import TrainingSchedule
 
 LISTS = (
     "sessions:list", "sessions:models", "strategies:tournaments", "strategies:champions", "patterns:list",
-    "markets:list", "runs:schedules",
+    "markets:list", "runs:schedules", "downloads:list",
 )  # fmt: skip
 SYMBOLS = ("AAA/USD", "BBB/USD")
 
@@ -41,6 +42,7 @@ def rows(db: None) -> None:
         dataset = pages.make_dataset(market)
         session = pages.make_session(market, dataset, reason="=cmd()")
         pages.make_tournament(market, dataset)
+        Download.objects.create(market=market, exchange="binance", since_us=0, cursor_us=0, seed=0)
         scan = PatternScan.objects.create(market=market, dataset=dataset, seed=1, state="succeeded")
         pages.make_pattern(market, scan, number)
         strategy = Strategy.objects.create(market=market, family="momentum", fingerprint=f"s{number}")

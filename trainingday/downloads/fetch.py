@@ -18,7 +18,7 @@ from trainingday.markets.exchange.exchanges import DownloadOptions, check_interv
 from trainingday.markets.importers.options import ImportLimits
 from trainingday.markets.merging import merge_bars
 from trainingday.markets.models import moment
-from trainingday.markets.quality import Finding
+from trainingday.markets.quality import Finding, counted
 from trainingday.markets.queries import query_bars
 from trainingday.markets.services import note_fetch, prepare_bars, store_prepared
 from trainingday.runs.context import RunContext
@@ -121,7 +121,9 @@ def _store(context: RunContext, download: Download) -> str:
     if download.base is not None:
         bars = merge_bars(query_bars(download.base), bars, keep)
         if len(bars) == download.base.n_rows:
-            return _finish(context, download, f"No new bar; {len(series.bars):,} known ones came again.")
+            return _finish(
+                context, download, f"No new bar; {counted(len(series.bars), 'known one')} came again."
+            )
     findings = (*series.findings, *_findings(download, series))
     prepared = prepare_bars(market, bars, findings=findings, report=_report(download, series))
     with context.transaction():

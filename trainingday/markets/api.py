@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse
+from django.core.handlers.asgi import ASGIRequest
+from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
@@ -109,11 +110,12 @@ class DatasetViewSet(viewsets.ReadOnlyModelViewSet[Dataset]):
         )
 
     @extend_schema(responses={(200, kind): OpenApiTypes.BINARY for kind in CONTENT_TYPES.values()})
-    def bars(self, request: Request, pk: int, kind: str) -> FileResponse:
+    def bars(self, request: Request, pk: int, kind: str) -> StreamingHttpResponse:
         """Answer the dataset's bars as a file: opening time in UTC, open, high, low, close, volume; operators only."""
         if not may_operate(request.user):
             raise PermissionDenied
-        return bars_response(self.get_object(), kind)
+        is_async = isinstance(request._request, ASGIRequest)
+        return bars_response(self.get_object(), kind, is_async=is_async)
 
     def _upload(self, request: Request) -> tuple[dict[str, Any], bytes]:
         return _read(ImportSerializer(data=request.data))

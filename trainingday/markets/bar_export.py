@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import IO
 
 import numpy as np
@@ -11,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from django.http import FileResponse
+from asgiref.sync import sync_to_async
+from django.http import StreamingHttpResponse
 
 from trainingday.bars import Bars
 from trainingday.markets.intervals import MICROSECONDS
@@ -20,6 +22,7 @@ from trainingday.markets.queries import query_bars
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 ROWS_AT_ONCE = 100_000
+BYTES_AT_ONCE = 1 << 18
 SCHEMA = pa.schema(
     [pa.field("time", pa.timestamp("us", "UTC"))]
     + [pa.field(name, pa.float64()) for name in ("open", "high", "low", "close", "volume")]
@@ -42,11 +45,28 @@ def write_bars_file(dataset: Dataset, kind: str) -> IO[bytes]:
     return file
 
 
-def bars_response(dataset: Dataset, kind: str) -> FileResponse:
-    """Return the download of a dataset's bars."""
-    name = f"{dataset.market.slug}-v{dataset.version}.{kind}"
+def bars_response(dataset: Dataset, kind: str, *, is_async: bool) -> StreamingHttpResponse:
+    """Return the download of a dataset's bars; `is_async` where ASGI serves, which would read it all at once else."""
     file = write_bars_file(dataset, kind)
-    return FileResponse(file, as_attachment=True, filename=name, content_type=CONTENT_TYPES[kind])
+    response = StreamingHttpResponse(
+        _pieces_async(file) if is_async else _pieces(file), content_type=CONTENT_TYPES[kind]
+    )
+    name = f"{dataset.market.slug}-v{dataset.version}.{kind}"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Content-Length"] = str(os.fstat(file.fileno()).st_size)
+    return response
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(BYTES_AT_ONCE):
+            yield piece
+
+
+async def _pieces_async(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        while piece := await sync_to_async(file.read)(BYTES_AT_ONCE):
+            yield piece
 
 
 def _write_csv(file: IO[bytes], bars: Bars) -> None:

@@ -21,7 +21,11 @@ MARKETS = Listing(
         Column("first_bar", lambda row: _moment(row.dataset_first_us)),
         Column("last_bar", lambda row: _moment(row.dataset_last_us)),
         Column("n_gaps", "dataset_gaps"),
+        Column("n_duplicates", "dataset_duplicates"),
+        Column("n_set_aside", "dataset_set_aside"),
+        Column("source", "dataset_source"),
         Column("loaded_at", "dataset_created_at"),
+        Column("fetched_at"),
     ),
     filters=(
         Choice("venue", "Venue", "venue", lambda: _venues()),
@@ -33,6 +37,7 @@ MARKETS = Listing(
         "first": "dataset_first_us",
         "last": "dataset_last_us",
         "gaps": "dataset_gaps",
+        "fetched": "fetched_at",
     },
     default=("slug",),
 )

@@ -31,6 +31,11 @@ class Finding:
         return {"code": self.code, "message": self.message, "count": self.count}
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 bar" or "2,000 bars"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @dataclass(frozen=True)
 class Gap:
     """Missing bars: the last bar before and the first after (microseconds UTC), and how many are absent."""
@@ -70,21 +75,31 @@ class QualityReport:
         found = []
         if self.n_gaps:
             found.append(
-                Finding("gaps", f"{self.n_missing:,} bars are missing in {self.n_gaps:,} gaps", self.n_gaps)
+                Finding(
+                    "gaps",
+                    f"missing: {counted(self.n_missing, 'bar')} in {counted(self.n_gaps, 'gap')}",
+                    self.n_gaps,
+                )
             )
         if self.has_volume and self.n_zero_volume:
             found.append(
-                Finding("zero_volume", f"{self.n_zero_volume:,} bars have no volume", self.n_zero_volume)
+                Finding(
+                    "zero_volume", f"without volume: {counted(self.n_zero_volume, 'bar')}", self.n_zero_volume
+                )
             )
         if self.n_jumps:
             found.append(
-                Finding("price_jump", f"{self.n_jumps:,} bars jump by a factor of 2 or more", self.n_jumps)
+                Finding(
+                    "price_jump",
+                    f"with a jump, a long wick or an open far from the last close: {counted(self.n_jumps, 'bar')}",
+                    self.n_jumps,
+                )
             )
         if self.splits:
             found.append(
                 Finding(
                     "possible_split",
-                    f"{len(self.splits)} steps look like unadjusted splits; the first has a ratio of "
+                    f"like an unadjusted split: {counted(len(self.splits), 'step')}, the first with a ratio of "
                     f"{self.splits[0].ratio:.3f}",
                     len(self.splits),
                 )

@@ -23,11 +23,15 @@ MARKET_CHOICE = Choice(
 
 def query_markets() -> QuerySet[Market]:
     """Return markets with their newest dataset's id, version, rows and range as annotations."""
-    count = KeyTextTransform("count", KeyTransform("gaps", "quality"))
+    counts = {
+        "gaps": KeyTextTransform("count", KeyTransform("gaps", "quality")),
+        "set_aside": KeyTextTransform("count", KeyTransform("quarantined", "quality")),
+        "duplicates": KeyTextTransform("duplicates", "quality"),
+    }
     newest = (
         Dataset.objects.filter(market=OuterRef("pk"))
         .order_by("-version")
-        .annotate(gaps=Cast(count, IntegerField()))
+        .annotate(**{name: Cast(count, IntegerField()) for name, count in counts.items()})
     )
     fields = {
         "dataset_id": "pk",
@@ -36,7 +40,10 @@ def query_markets() -> QuerySet[Market]:
         "dataset_first_us": "first_us",
         "dataset_last_us": "last_us",
         "dataset_sha256": "sha256",
+        "dataset_source": "source",
         "dataset_gaps": "gaps",
+        "dataset_duplicates": "duplicates",
+        "dataset_set_aside": "set_aside",
         "dataset_created_at": "created_at",
     }
     return Market.objects.annotate(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.core.handlers.asgi import ASGIRequest
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
@@ -47,7 +48,7 @@ def candles(request: HttpRequest, slug: str) -> JsonResponse:
     return JsonResponse(draw_candles(bars, _whole(request, "from"), _whole(request, "to")))
 
 
-def bars_file(request: HttpRequest, slug: str, kind: str) -> FileResponse:
+def bars_file(request: HttpRequest, slug: str, kind: str) -> StreamingHttpResponse:
     """Answer a dataset's bars as CSV or Parquet."""
     if not may_operate(request.user):
         raise PermissionDenied
@@ -56,7 +57,7 @@ def bars_file(request: HttpRequest, slug: str, kind: str) -> FileResponse:
         dataset = query_latest_dataset(market) if version is None else market.datasets.get(version=version)
     except (NotFound, Dataset.DoesNotExist) as error:
         raise Http404("No such market or dataset.") from error
-    return bars_response(dataset, kind)
+    return bars_response(dataset, kind, is_async=isinstance(request, ASGIRequest))
 
 
 def import_file(request: HttpRequest) -> HttpResponse:

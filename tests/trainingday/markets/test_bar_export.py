@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.urls import reverse
 
+from trainingday.markets.bar_export import _pieces_async
 from trainingday.markets.models import Dataset
 from trainingday.markets.queries import query_bars
 from trainingday.markets.services import load_file
@@ -72,3 +73,11 @@ def test_only_operators_take_bars_away(market, client, make_user):
     client.force_login(make_user("viewer"))
     assert [client.get(address).status_code for address in addresses] == [403, 403]
     assert "bars.csv" not in client.get(market.get_absolute_url()).content.decode()
+
+
+async def test_where_asgi_serves_it_is_streamed_in_pieces(tmp_path):
+    path = tmp_path / "bars"
+    path.write_bytes(bytes(range(256)) * 3000)
+    pieces = [piece async for piece in _pieces_async(path.open("rb"))]
+    assert len(pieces) == 3
+    assert b"".join(pieces) == path.read_bytes()

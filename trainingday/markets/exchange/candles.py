@@ -11,7 +11,7 @@ import numpy as np
 from trainingday.bars import Bars
 from trainingday.exceptions import ImportRefused
 from trainingday.markets.importers.faults import refuse_many
-from trainingday.markets.quality import Finding
+from trainingday.markets.quality import Finding, counted
 from trainingday.typing import BoolArray, FloatArray, JSONDict
 
 COLUMNS = 6  # open time in milliseconds UTC, open, high, low, close, volume
@@ -93,7 +93,9 @@ def to_series(pages: Sequence[FloatArray], interval_ms: int, keep: str | None) -
     if len(good) == 0:
         raise ImportRefused("too_few_rows", "the exchange has no finished candles in this range")
     if n_broken:
-        findings.append(Finding("rows_quarantined", f"{n_broken:,} broken candles were set aside", n_broken))
+        findings.append(
+            Finding("rows_quarantined", f"set aside: {counted(n_broken, 'broken candle')}", n_broken)
+        )
     stamps = np.round(good[:, 0] * 1000).astype(np.int64)
     return Series(Bars.create(stamps, *good[:, 1:].T), tuple(findings), listed, n_broken)
 
@@ -108,7 +110,7 @@ def _one_per_time(candles: FloatArray, keep: str | None) -> tuple[FloatArray, li
     copies = len(candles) - firsts.size
     if copies:
         findings.append(
-            Finding("exact_duplicates_dropped", f"{copies:,} candles came more than once", copies)
+            Finding("exact_duplicates_dropped", f"came more than once: {counted(copies, 'candle')}", copies)
         )
     candles = candles[np.sort(firsts)]
     same_time = np.diff(candles[:, 0]) == 0
@@ -126,7 +128,7 @@ def _one_per_time(candles: FloatArray, keep: str | None) -> tuple[FloatArray, li
     findings.append(
         Finding(
             "duplicates_resolved",
-            f"{n_different:,} candles came in different versions; the {keep} was kept",
+            f"came in different versions, of which the {keep} was kept: {counted(n_different, 'candle')}",
             n_different,
         )
     )

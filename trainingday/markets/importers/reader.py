@@ -19,6 +19,7 @@ from trainingday.markets.importers.faults import RowFaults, refuse_many
 from trainingday.markets.importers.json_table import read_json_table
 from trainingday.markets.importers.names import clean_label
 from trainingday.markets.importers.options import Detected, ImportLimits, ImportOptions
+from trainingday.markets.importers.other_times import find_contradictions
 from trainingday.markets.importers.prices import read_prices
 from trainingday.markets.importers.profile import as_mismatch, check_layout
 from trainingday.markets.importers.series import Series, arrange, mark_stray_times
@@ -145,6 +146,7 @@ def _import(table: Table, options: ImportOptions, now_us: int | None) -> Importe
     stamps = parse_stamps(
         _time_column(table, plan), faults, options, stated_zone=_stated_zone(table, plan), now_us=now_us
     )
+    contradictions = find_contradictions(table, plan, stamps.micros, faults.good)
     prices, adjusted, noted = read_prices(table, plan, faults, options)
     volume = read_volume(table, plan, prices, faults, options)
     if not options.quarantine:
@@ -156,6 +158,7 @@ def _import(table: Table, options: ImportOptions, now_us: int | None) -> Importe
     bars = _bars(stamps, prices, volume, series, plan, options)
     findings = (
         *stamps.findings,
+        *contradictions,
         *series.findings,
         *volume.findings,
         *noted,

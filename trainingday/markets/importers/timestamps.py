@@ -197,16 +197,8 @@ def _from_epoch(numbers: FloatArray, is_member: np.ndarray, options: ImportOptio
     if largest < MIDNIGHT_MS and numbers.size > 1:
         return _from_midnight(numbers, largest, options)
     micros = np.zeros(numbers.shape[0], dtype=np.int64)
-    used: list[str] = []
-    for index, (unit, low, factor) in enumerate(UNITS):
-        high = UNITS[index + 1][1] if index + 1 < len(UNITS) else np.inf
-        if options.time_unit is not None:
-            low, high = (0.0, np.inf) if unit == options.time_unit else (np.inf, np.inf)
-        rows = is_member & (np.abs(numbers) >= low) & (np.abs(numbers) < high)
-        if rows.any():
-            scaled = np.clip(numbers[rows] * factor, -9e18, 9e18)
-            micros[rows] = np.rint(scaled).astype(np.int64)
-            used.append(f"{unit} ({int(rows.sum()):,} rows)")
+    micros[is_member], counts = by_size(numbers[is_member], options.time_unit)
+    used = [f"{unit} ({count:,} rows)" for unit, count in counts.items()]
     findings: tuple[Finding, ...] = ()
     if len(used) > 1:
         findings = (
@@ -216,6 +208,25 @@ def _from_epoch(numbers: FloatArray, is_member: np.ndarray, options: ImportOptio
         )
     units = "+".join(text.split(" ")[0] for text in used)
     return Stamps(micros, "epoch", units, "UTC (epoch)", False, findings)
+
+
+def by_size(numbers: FloatArray, given: str | None = None) -> tuple[IntArray, dict[str, int]]:
+    """Return epoch numbers as microseconds, each by the unit of its size or all by the given one.
+
+    Second comes how many rows each unit had.
+    """
+    micros = np.zeros(numbers.shape[0], dtype=np.int64)
+    counts: dict[str, int] = {}
+    sizes = np.abs(numbers)
+    for index, (unit, low, factor) in enumerate(UNITS):
+        high = UNITS[index + 1][1] if index + 1 < len(UNITS) else np.inf
+        if given is not None:
+            low, high = (0.0, np.inf) if unit == given else (np.inf, np.inf)
+        rows = (sizes >= low) & (sizes < high)
+        if rows.any():
+            micros[rows] = np.rint(np.clip(numbers[rows] * factor, -9e18, 9e18)).astype(np.int64)
+            counts[unit] = int(rows.sum())
+    return micros, counts
 
 
 def _from_midnight(numbers: FloatArray, largest: float, options: ImportOptions) -> Stamps:

@@ -130,7 +130,7 @@ def fuzz(n_files: int, seed: int) -> dict[str, int]:
 
 
 def test_mutated_files_are_imported_or_refused():
-    outcomes = fuzz(800, seed=11)
+    outcomes = fuzz(1_000, seed=13)
     assert outcomes["imported"] > 20
     assert len(outcomes) > 15
 

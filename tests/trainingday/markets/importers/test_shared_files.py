@@ -113,6 +113,12 @@ def test_binance_hourly_names_its_conflicting_rows_and_mixed_units(shared_dir):
     found = codes(read(shared_dir, "Binance_BTCUSDT_1h.csv", keep="last"))
     assert found["duplicates_resolved"] == 2649
     assert {"mixed_epoch_units", "reordered"} <= set(found)
+    assert found["times_disagree"] == 91  # rows of September 2017 whose date is 4 hours behind
+
+
+@pytest.mark.parametrize("name", ["BTC_USD-Hourly.csv", "Binance_BTCUSDT_d.csv"])
+def test_two_columns_of_times_that_agree_are_no_finding(shared_dir, name):
+    assert "times_disagree" not in codes(read(shared_dir, name, keep="last"))
 
 
 def test_swapped_volumes_become_base_volume_throughout(shared_dir):

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strategies import queries, services
+from strategies.genealogy import PARAMETERS, TreeFilter, read_genealogy
 from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament
 from strategies.serializers import (
     ChampionSerializer,
@@ -25,6 +26,7 @@ from strategies.serializers import (
     RollBackSerializer,
     SignalSerializer,
     StartTournamentSerializer,
+    StrategyDetailSerializer,
     StrategySerializer,
     TournamentDetailSerializer,
     TournamentSerializer,
@@ -77,23 +79,31 @@ class TournamentViewSet(
 
     @extend_schema(
         responses=GenealogySerializer,
-        parameters=[OpenApiParameter("uid", str, description="Only this individual and its ancestors.")],
+        parameters=[
+            OpenApiParameter("uid", str, description="Only this individual and its ancestors."),
+            OpenApiParameter("from", int, description="First generation."),
+            OpenApiParameter("to", int, description="Last generation."),
+            OpenApiParameter("survivors", int, description="1: only who has a descendant in the last one."),
+            OpenApiParameter("family", str, description="Only this family."),
+        ],
     )
     @action(detail=True, methods=["get"])
     def genealogy(self, request: Request, pk: str | None = None) -> Response:
         """The family tree: nodes are individuals, edges run from parent to child."""
-        refuse_parameters_but(request, {"uid"})
+        refuse_parameters_but(request, {*PARAMETERS})
         tournament = get_object_or_404(Tournament, pk=pk)
-        tree = queries.genealogy(tournament, uid=request.query_params.get("uid", ""))
+        tree = read_genealogy(tournament, TreeFilter.from_query(request.query_params))
         return Response(GenealogySerializer(tree).data)
 
 
 class StrategyViewSet(viewsets.ReadOnlyModelViewSet[Strategy]):
     queryset = Strategy.objects.select_related("market")
-    serializer_class = StrategySerializer
     filterset_fields = ["market__slug", "family"]
     ordering_fields = ["created_at", "family"]
     lookup_value_regex = DIGITS
+
+    def get_serializer_class(self) -> Any:
+        return StrategyDetailSerializer if self.action == "retrieve" else StrategySerializer
 
     def get_permissions(self) -> Any:
         return [ReadOrAdminister()] if self.action == "promote" else super().get_permissions()

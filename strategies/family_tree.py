@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from strategies.queries import Genealogy
+from strategies.genealogy import Genealogy
 from trainingday.display import is_defined
 from trainingday.typing import JSONDict
 
@@ -17,7 +17,10 @@ N_COLOURS = 8
 
 @dataclass(frozen=True)
 class Node:
-    """One individual: `colour` is the number of its family's colour, 0 for the families past the eighth."""
+    """One individual: `colour` is the number of its family's colour, 0 for the families past the eighth.
+
+    `is_line` says that the focus descends from it, or is it.
+    """
 
     uid: str
     x: float
@@ -25,6 +28,7 @@ class Node:
     radius: float
     colour: int
     is_chosen: bool
+    is_line: bool
     facts: JSONDict
 
 
@@ -34,6 +38,7 @@ class Edge:
 
     path: str
     is_mutation: bool
+    is_line: bool
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,12 @@ class FamilyTree:
     height: int
 
 
-def lay_out(tree: Genealogy, chosen_uid: str = "") -> FamilyTree:
-    """Return positions, radii and colours of all nodes; the radius grows with the validation fitness."""
+def lay_out(tree: Genealogy, focus: str = "") -> FamilyTree:
+    """Return positions, radii and colours of all nodes; the radius grows with the validation fitness.
+
+    The line of descent of `focus`, a uid, is marked; it is drawn last, on top.
+    """
+    line = _line_of(tree, focus)
     columns: dict[int, list[JSONDict]] = {}
     for node in tree.nodes:
         columns.setdefault(node["generation"], []).append(node)
@@ -69,24 +78,43 @@ def lay_out(tree: Genealogy, chosen_uid: str = "") -> FamilyTree:
             y=places[node["uid"]][1],
             radius=_radius(node["fitness"], low, high),
             colour=colours[node["family"]],
-            is_chosen=node["uid"] == chosen_uid,
+            is_chosen=node["uid"] == focus,
+            is_line=node["uid"] in line,
             facts=node,
         )
         for node in tree.nodes
     ]
     edges = [
-        Edge(_curve(places[edge["source"]], places[edge["target"]]), edge["operator"] == "mutation")
+        Edge(
+            _curve(places[edge["source"]], places[edge["target"]]),
+            is_mutation=edge["operator"] == "mutation",
+            is_line=edge["target"] in line,
+        )
         for edge in tree.edges
     ]
     tallest = max((len(column) for column in columns.values()), default=0)
     return FamilyTree(
         nodes=nodes,
-        edges=edges,
+        edges=sorted(edges, key=lambda edge: edge.is_line),
         families=list(colours.items()),
         generations=[(generation, MARGIN + COLUMN * column) for column, generation in enumerate(order)],
         width=2 * MARGIN + COLUMN * max(len(order) - 1, 0) + 40,
         height=TOP + 2 * MARGIN + ROW * max(tallest - 1, 0),
     )
+
+
+def _line_of(tree: Genealogy, focus: str) -> set[str]:
+    parents: dict[str, list[str]] = {}
+    for edge in tree.edges:
+        parents.setdefault(edge["target"], []).append(edge["source"])
+    found: set[str] = set()
+    waiting = [focus] if focus else []
+    while waiting:
+        uid = waiting.pop()
+        if uid not in found:
+            found.add(uid)
+            waiting.extend(parents.get(uid, ()))
+    return found
 
 
 def _place(node: JSONDict) -> tuple[bool, int]:

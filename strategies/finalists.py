@@ -13,7 +13,7 @@ from strategies.scoring import ValidationScorer
 from trainingday.typing import JSONDict
 
 FITTED = (MODEL_FAMILY, PATTERN_FAMILY)
-N_REVIEWED = 60
+N_REVIEWED = 100
 N_CURVES = 5
 N_POINTS = 300
 
@@ -28,24 +28,26 @@ def review(scorer: ValidationScorer, earlier: slice, leaders: Sequence[tuple[str
         The train segment: bars before validation, on which nobody was selected. The sealed test segment
         can say nothing here.
     leaders : sequence of (uid, Strategy)
-        The winner first, then the fittest.
+        The winner first, then the fittest; those that traded alike are there once.
 
     Returns
     -------
     dict
-        `curves`: `times` (microseconds UTC) and, for at most 5 leaders and buy & hold, `uid`, `label` and
-        `equity`, from 1 at the start of validation, net of costs. `earlier`: for each leader `uid`,
-        `family`, `validation` and `earlier`, annualised Sharpe ratios net of costs; `earlier`
-        is None where undefined and where a model or patterns were fitted on those bars.
+        `curves`: `times` (microseconds UTC) and, for the winner, the fittest of each other family (5 in all)
+        and buy & hold, `uid`, `label` and `equity`, from 1 at the start of validation, net of costs. `earlier`:
+        for each leader `uid`, `family`, `validation` and `earlier`, annualised Sharpe ratios net of costs;
+        `earlier` is None where undefined and where a model or patterns were fitted on those bars.
     """
     start, stop = scorer.validation.start, scorer.validation.stop
     shown = np.unique(np.linspace(start, stop - 1, N_POINTS).round().astype(np.int64))
     curves: list[JSONDict] = []
     ratios: list[JSONDict] = []
+    drawn: set[str] = set()
     for uid, strategy in leaders[:N_REVIEWED]:
         scorer.on_progress(0)
         positions = positions_of(strategy, scorer.bars)
-        if len(curves) < N_CURVES:
+        if strategy.family not in drawn and len(drawn) < N_CURVES:
+            drawn.add(strategy.family)
             curves.append({"uid": uid, "label": strategy.label, "equity": _equity(scorer, positions, shown)})
         was_trained = _is_trained(strategy)
         ratios.append(

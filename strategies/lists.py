@@ -1,4 +1,4 @@
-"""The lists of tournaments and of champions."""
+"""The lists of tournaments, strategies and champions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+from strategies.ensembles import ENSEMBLE
 from strategies.ledger import exams_left_of
+from strategies.library.registry import families
 from strategies.models import Champion, ForwardRecord
+from strategies.strategy_page import OTHERS, title_of
 from trainingday.lists import Choice, Column, Listing
 from trainingday.markets.queries import MARKET_CHOICE
 from trainingday.runs.models import RunState
@@ -52,6 +55,40 @@ TOURNAMENTS = Listing(
     },
     default=("-created_at", "-pk"),
     is_comparable=True,
+)
+
+ROLES = (
+    ("champion", "Champions, now or before"),
+    ("examined", "Sat an exam"),
+    ("winner", "Won a tournament"),
+    ("entrant", "Took part"),
+)
+
+# Rows are of `strategies.queries.query_strategies`.
+STRATEGIES = Listing(
+    "strategies",
+    columns=(
+        Column("id", "pk"),
+        Column("market", "market.slug"),
+        Column("family"),
+        Column("parameters"),
+        Column("artifact"),
+        Column("fingerprint"),
+        Column("role"),
+        Column("created_at"),
+    ),
+    filters=(
+        MARKET_CHOICE,
+        Choice(
+            "family",
+            "Family",
+            "family",
+            lambda: [(name, title_of(name)) for name in (*families(), ENSEMBLE.name, *OTHERS)],
+        ),
+        Choice("role", "Has been", "role", lambda: ROLES),
+    ),
+    sorts={"created": "created_at", "market": "market__slug", "family": "family"},
+    default=("-pk",),
 )
 
 

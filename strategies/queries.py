@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import F, Max, Min, QuerySet
+from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, QuerySet, Value, When
 
-from strategies.models import Champion, Look, StrategyPerformance, Tournament, ValidationRecord
+from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament, ValidationRecord
 from strategies.positions import CONTROLS
 from trainingday.exceptions import NotFound
 from trainingday.markets.models import Market, TestWindow
@@ -103,6 +104,10 @@ class Standing:
         First and last generation that it was part of.
     fitness, sharpe_ratio, total_return, max_drawdown, win_rate, turnover, sharpe_double_costs : float or None
     n_trades : int
+    earlier_sharpe : float or None
+        On the train segment, which chose nobody; None where it was not measured, and for trained models.
+    n_alike : int
+        Further strategies of the same family with the same scores: they traded alike.
     """
 
     place: int | None
@@ -121,15 +126,25 @@ class Standing:
     n_trades: int
     turnover: float | None
     sharpe_double_costs: float | None
+    earlier_sharpe: float | None = None
+    n_alike: int = 0
 
     @property
     def is_control(self) -> bool:
         return self.place is None
 
+    @property
+    def degradation(self) -> float | None:
+        """Return how much higher the Sharpe ratio is on the earlier bars: below 0 where it is lower."""
+        if self.earlier_sharpe is None or self.sharpe_ratio is None:
+            return None
+        return self.earlier_sharpe - self.sharpe_ratio
+
     def as_dict(self) -> JSONDict:
         return asdict(self)
 
 
+CLONES_READ = 30
 MEASURES = (
     "fitness",
     "sharpe_ratio",
@@ -142,20 +157,44 @@ MEASURES = (
 )
 
 
-def leaderboard(tournament: Tournament, limit: int = 20) -> list[Standing]:
-    """Return the fittest different strategies of a tournament, then its controls; three queries."""
+def leaderboard(tournament: Tournament, limit: int = 20, *, per_family: int | None = None) -> list[Standing]:
+    """Return the fittest different strategies of a tournament, then its controls; three queries.
+
+    Of strategies that traded alike the first stands for all, among thirty times `limit` that are read. At
+    most `per_family` lines of one family are returned; places count all of them.
+    """
     rows = StrategyPerformance.objects.filter(tournament=tournament)
-    best = _distinct(rows.exclude(strategy__family__in=CONTROLS))[:limit]
-    controls = _distinct(rows.filter(strategy__family__in=CONTROLS))
-    places: list[int | None] = [*range(1, len(best) + 1), *[None] * len(controls)]
-    lines = [*best, *controls]
-    first = {
-        row.pk: row
-        for row in StrategyPerformance.objects.filter(
-            pk__in=[line["first"] for line in lines]
-        ).select_related("strategy")
-    }
-    return [_standing(place, line, first[line["first"]]) for place, line in zip(places, lines, strict=True)]
+    best = list(_distinct(rows.exclude(strategy__family__in=CONTROLS))[: limit * CLONES_READ])
+    last = list(_distinct(rows.filter(strategy__family__in=CONTROLS)))
+    first = StrategyPerformance.objects.select_related("strategy").in_bulk(
+        [line["first"] for line in (*best, *last)]
+    )
+    entrants, controls = ([(line, first[line["first"]]) for line in lines] for lines in (best, last))
+    earlier = {row["uid"]: row["earlier"] for row in tournament.summary.get("earlier", ())}
+    board = [
+        _standing(place, line, row, earlier.get(row.uid), n_alike)
+        for place, (line, row, n_alike) in enumerate(_collapsed(entrants), 1)
+    ]
+    shown: Counter[str] = Counter()
+    if per_family is not None:
+        board = [one for one in board if _counted(shown, one.name) <= per_family]
+    return [*board[:limit], *(_standing(None, line, row, None, 0) for line, row in controls)]
+
+
+def _counted(counter: Counter[str], name: str) -> int:
+    counter[name] += 1
+    return counter[name]
+
+
+def _collapsed(
+    lines: Sequence[tuple[dict[str, Any], StrategyPerformance]],
+) -> list[tuple[dict[str, Any], StrategyPerformance, int]]:
+    """Return the first of each group that scored the same, with the number of the others."""
+    groups: dict[Any, list[tuple[dict[str, Any], StrategyPerformance]]] = {}
+    for line, row in lines:
+        scores = (row.strategy_name, row.fitness, row.sharpe_ratio, row.total_return, row.n_trades)
+        groups.setdefault(scores if row.fitness is not None else row.pk, []).append((line, row))
+    return [(*members[0], len(members) - 1) for members in groups.values()]
 
 
 def _distinct(rows: QuerySet[StrategyPerformance]) -> Any:
@@ -168,7 +207,9 @@ def _distinct(rows: QuerySet[StrategyPerformance]) -> Any:
     )
 
 
-def _standing(place: int | None, line: dict[str, Any], row: StrategyPerformance) -> Standing:
+def _standing(
+    place: int | None, line: dict[str, Any], row: StrategyPerformance, earlier: float | None, n_alike: int
+) -> Standing:
     return Standing(
         place=place,
         strategy_id=row.strategy_id,
@@ -178,12 +219,38 @@ def _standing(place: int | None, line: dict[str, Any], row: StrategyPerformance)
         uid=row.uid,
         generation=row.generation,
         eliminated_at=line["last_generation"],
+        earlier_sharpe=earlier,
+        n_alike=n_alike,
         **{name: getattr(row, name) for name in MEASURES},
     )
 
 
 def query_tournaments() -> QuerySet[Tournament]:
     return Tournament.objects.select_related("market", "dataset", "winner__market", "requested_by")
+
+
+def query_strategies() -> QuerySet[Any]:
+    """Return strategies with their `role`: the most that each has been, champion, examined, winner or entrant."""
+    own = OuterRef("pk")
+    return Strategy.objects.select_related("market").annotate(
+        role=Case(
+            When(Exists(Champion.objects.filter(strategy=own)), then=Value("champion")),
+            When(Exists(Look.objects.filter(strategy=own)), then=Value("examined")),
+            When(Exists(Tournament.objects.filter(winner=own)), then=Value("winner")),
+            default=Value("entrant"),
+        )
+    )
+
+
+def with_best_scores(strategies: Iterable[Any]) -> list[tuple[Any, JSONDict]]:
+    """Return each strategy with its best fitness, its Sharpe ratio and its number of tournaments; one query."""
+    listed = list(strategies)
+    rows = StrategyPerformance.objects.filter(strategy__in=[row.pk for row in listed]).order_by()
+    scores = rows.values("strategy_id").annotate(
+        fitness=Max("fitness"), sharpe=Max("sharpe_ratio"), n=Count("tournament", distinct=True)
+    )
+    found: dict[int, Any] = {line["strategy_id"]: line for line in scores}
+    return [(row, found.get(row.pk, {})) for row in listed]
 
 
 def query_past_tournament(pk: int) -> Tournament:
@@ -200,76 +267,3 @@ def query_performances() -> QuerySet[StrategyPerformance]:
 
 def query_looks() -> QuerySet[Look]:
     return Look.objects.select_related("market", "test_window", "strategy__market", "record__promoted")
-
-
-@dataclass(frozen=True)
-class Genealogy:
-    """A family tree: nodes are individuals, edges run from parent to child."""
-
-    nodes: list[JSONDict]
-    edges: list[JSONDict]
-
-
-def genealogy(tournament: Tournament, *, uid: str = "", limit: int = 5000) -> Genealogy:
-    """Return the tree of a tournament, or of one individual with everyone it descends from.
-
-    Two or three queries. At most `limit` nodes, the latest generations first; edges whose ends are not
-    among the nodes are left out.
-    """
-    individuals = StrategyPerformance.objects.filter(tournament=tournament)
-    newest = individuals.select_related("strategy").order_by("-generation", "rank", "pk")
-    if uid:
-        links = _links(tournament)
-        start = individuals.filter(uid=uid).values_list("pk", flat=True).first()
-        rows = list(newest.filter(pk__in=_ancestors(start, links))[:limit])
-    else:
-        rows = list(newest[:limit])
-        links = _links(tournament, from_generation=rows[-1].generation if rows else 0)
-    rows.sort(key=lambda row: (row.generation, row.rank or 0, row.pk))
-    by_pk = {row.pk: row for row in rows}
-    edges = [
-        {"source": by_pk[parent].uid, "target": by_pk[child].uid, "operator": by_pk[child].operator}
-        for child, parent in links
-        if parent in by_pk and child in by_pk
-    ]
-    return Genealogy([_node(row) for row in rows], edges)
-
-
-def _links(tournament: Tournament, *, from_generation: int = 0) -> list[tuple[int, int]]:
-    """Return (child, parent) primary keys of a tournament in a fixed order."""
-    children = {
-        "from_strategyperformance__tournament": tournament,
-        "from_strategyperformance__generation__gte": from_generation,
-    }
-    rows = StrategyPerformance.parents.through._default_manager.filter(**children).order_by("pk")
-    pairs = rows.values_list("from_strategyperformance_id", "to_strategyperformance_id")
-    return [(int(child), int(parent)) for child, parent in pairs]
-
-
-def _ancestors(start: int | None, links: Sequence[tuple[int, int]]) -> set[int]:
-    parents: dict[int, list[int]] = {}
-    for child, parent in links:
-        parents.setdefault(child, []).append(parent)
-    found: set[int] = set()
-    waiting = [] if start is None else [start]
-    while waiting:
-        pk = waiting.pop()
-        if pk not in found:
-            found.add(pk)
-            waiting.extend(parents.get(pk, ()))
-    return found
-
-
-def _node(row: StrategyPerformance) -> JSONDict:
-    return {
-        "uid": row.uid,
-        "family": row.strategy_name,
-        "label": row.strategy.label,
-        "parameters": row.strategy.parameters,
-        "strategy": row.strategy_id,
-        "generation": row.generation,
-        "rank": row.rank,
-        "operator": row.operator,
-        "mutation": row.mutation,
-        **{name: getattr(row, name) for name in MEASURES},
-    }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from strategies import queries
+from strategies.ensembles import Member
+from strategies.genealogy import Genealogy
 from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament
 from strategies.plans import GENETIC, MAX_GENERATIONS, POPULATION_RANGE, SEARCHES
 from strategies.services import MAX_SEED, REASON_LENGTH
 from strategies.signals import Signal
+from strategies.strategy_page import StrategyPage
 from trainingday.rest import RefuseUnknownFields
 
 
@@ -31,6 +36,26 @@ class StrategySerializer(serializers.ModelSerializer[Strategy]):
     class Meta:
         model = Strategy
         fields = ["id", "market", "family", "parameters", "artifact", "fingerprint", "label", "created_at"]
+
+
+class MemberSerializer(serializers.Serializer[Member]):
+    family = serializers.CharField()
+    parameters = serializers.JSONField()
+    artifact = serializers.CharField()
+    fingerprint = serializers.CharField()
+
+
+class StrategyDetailSerializer(StrategySerializer):
+    """One strategy; `members` are those that an ensemble was frozen with, of everything else none."""
+
+    members = serializers.SerializerMethodField()
+
+    class Meta(StrategySerializer.Meta):
+        fields = [*StrategySerializer.Meta.fields, "members"]
+
+    @extend_schema_field(MemberSerializer(many=True))
+    def get_members(self, strategy: Strategy) -> list[dict[str, Any]]:
+        return [asdict(member) for member, _ in StrategyPage(strategy).members]
 
 
 class TournamentSerializer(serializers.ModelSerializer[Tournament]):
@@ -129,7 +154,7 @@ class EdgeSerializer(serializers.Serializer[Any]):
     operator = serializers.CharField()
 
 
-class GenealogySerializer(serializers.Serializer[queries.Genealogy]):
+class GenealogySerializer(serializers.Serializer[Genealogy]):
     nodes = NodeSerializer(many=True)
     edges = EdgeSerializer(many=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from strategies.controls import N_RANDOM_CONTROLS, score_controls
 from strategies.diagnostics import data_snooping
 from strategies.ensemble_entrants import N_LEADERS, EnsembleEntrant, form_ensembles
 from strategies.exam import ExamResult, costs_of, examine, market_baseline
-from strategies.finalists import N_REVIEWED, review
+from strategies.finalists import review
 from strategies.genetic.breed import next_generation
 from strategies.genetic.evolve import Evolution, evolve
 from strategies.genetic.options import EvolutionOptions
@@ -38,6 +39,8 @@ from trainingday.runs.models import RunState
 from trainingday.typing import JSONDict
 
 N_SHOWN = 10
+N_CLONES_READ = 2000
+N_OF_A_FAMILY = 20
 MAX_FRONT = 200
 BREED_PATH = "trainingday.nsga2.breed"  # by its path: only this process, a run's child, may load Optuna
 SEARCH_SPAN = (0.02, 0.95)
@@ -244,7 +247,7 @@ def _conclude(
     split: Split,
 ) -> None:
     """Form the ensembles, choose the winner, score the controls, and record it all in one transaction."""
-    fittest = evolution.leaders(max(N_LEADERS, N_REVIEWED))
+    fittest = _different(evolution.leaders(N_CLONES_READ))
     leaders = list(zip(fittest, strategies_of(tournament, fittest, plan.families), strict=True))
     ensembles = form_ensembles(scorer, leaders[:N_LEADERS], plan.ensembles)
     front = front_of(evolution.individuals) if plan.search == NSGA2 else []
@@ -285,6 +288,22 @@ def _conclude(
             rows.update(state=RunState.SUCCEEDED, finished_at=Now(), progress=1.0, reason=result.sentence)
         entries = [line.as_dict() for line in result.leaderboard[:N_SHOWN]]
         context.add_event("leaderboard", {"tournament": tournament.pk, "entries": entries})
+
+
+def _different(leaders: Sequence[Individual]) -> list[Individual]:
+    """Return the leaders, at most 20 of a family, of those that traded alike the first."""
+    first: dict[object, Individual] = {}
+    for one in leaders:
+        scores = one.diagnostics
+        key = (one.family, one.fitness, scores["sharpe_ratio"], scores["total_return"], scores["n_trades"])
+        first.setdefault(key, one)
+    n_of: Counter[str] = Counter()
+    chosen = []
+    for one in first.values():
+        n_of[one.family] += 1
+        if n_of[one.family] <= N_OF_A_FAMILY:
+            chosen.append(one)
+    return chosen
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,23 +13,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from strategies import queries, services
-from strategies.family_tree import lay_out
 from strategies.forms import ReasonForm, StartTournamentForm
 from strategies.forward_pages import ForwardPage
 from strategies.ledger import exams_left_of, with_exams_left
 from strategies.lists import CHAMPIONS, TOURNAMENTS
-from strategies.models import Champion, Tournament
-from trainingday.charts import Chart, Trace
+from strategies.models import Champion
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_test_window
 from trainingday.pages import signed_in_user, status_of
 from trainingday.permissions import may_administer, may_operate
 from trainingday.runs.models import Trigger
-from trainingday.runs.progress import read_progress
-from trainingday.typing import JSONDict
 
-MAX_NODES = 1500
 MAX_LOOKS = 100
 
 
@@ -56,29 +51,6 @@ def start(request: HttpRequest) -> HttpResponse:
                 status = status_of(error)
                 form.add_error(None, str(error))
     return render(request, "strategies/start.html", {"form": form}, status=status)
-
-
-def tournament(request: HttpRequest, pk: int) -> HttpResponse:
-    row = get_object_or_404(queries.query_tournaments().select_related("session"), pk=pk)
-    live = read_progress(row)
-    context = {
-        "tournament": row,
-        "run": row,
-        "live": live,
-        "standings": queries.leaderboard(row),
-        "chart": generations_chart(row.history or live.payloads("generation")),
-        "exam": row.summary.get("exam"),
-    }
-    return render(request, "strategies/tournament.html", context)
-
-
-def genealogy(request: HttpRequest, pk: int) -> HttpResponse:
-    """The tree of a tournament; `?uid=` keeps one individual with everyone it descends from."""
-    row = get_object_or_404(Tournament.objects.select_related("market"), pk=pk)
-    uid = request.GET.get("uid", "")
-    tree = queries.genealogy(row, uid=uid, limit=MAX_NODES)
-    context = {"tournament": row, "uid": uid, "tree": lay_out(tree, uid), "max_nodes": MAX_NODES}
-    return render(request, "strategies/genealogy.html", context)
 
 
 def champions(request: HttpRequest) -> HttpResponse:
@@ -130,15 +102,3 @@ def roll_back(request: HttpRequest, slug: str) -> HttpResponse:
     except TrainingDayError as error:
         messages.error(request, str(error))
     return redirect("strategies:champion", slug)
-
-
-def generations_chart(history: list[JSONDict]) -> Chart:
-    """Return best, median and diversity by generation; fitness is made of validation scores only."""
-    rows: list[Any] = [row for row in history if isinstance(row, dict) and "generation" in row]
-    x = [row["generation"] for row in rows]
-    best = Trace("best", x, [row.get("best") for row in rows], mode="lines+markers")
-    median = Trace("median", x, [row.get("median") for row in rows], role="dim", mode="lines+markers")
-    spread = Trace(
-        "diversity (0 to 1)", x, [row.get("diversity") for row in rows], role="family-1", dash="dot"
-    )
-    return Chart("Generation", "Fitness on validation", [best, median, spread])

@@ -3,6 +3,8 @@ import { draw, specOf } from "./charts.js";
 import "./live.js";
 
 const root = document.querySelector("[data-live-run]");
+const MILLISECONDS_BETWEEN_BOARDS = 2000;
+let lastBoard = 0;
 const KEYS = ["best", "median", "diversity"];
 
 root.addEventListener("runevent", ({ detail: { kind, payload } }) => {
@@ -20,4 +22,12 @@ root.addEventListener("runevent", ({ detail: { kind, payload } }) => {
   });
   draw(figure, spec);
   root.querySelector('[data-empty-for="generations"]').hidden = true;
+  showBoard();
 });
+
+// The leaderboard so far, as the server has it; a run that ends renders its whole page anew.
+function showBoard() {
+  if (Date.now() - lastBoard < MILLISECONDS_BETWEEN_BOARDS) return;
+  lastBoard = Date.now();
+  window.htmx.ajax("GET", window.location.href, { target: "#standings", swap: "innerHTML" });
+}

@@ -3,8 +3,8 @@ import json
 import pytest
 from rest_framework.test import APIClient
 
-from strategies import queries
 from strategies.exam import crown
+from strategies.genealogy import TreeFilter, read_genealogy
 from strategies.models import Champion, Look, Tournament
 from strategies.positions import get_or_create_strategy
 from tests.strategies.helpers import context_of, make_user, null_market, planted_market, tournament
@@ -236,11 +236,11 @@ def test_only_an_admin_rolls_back_retires_and_promotes():
 
 
 def test_a_large_genealogy_keeps_the_latest_generations(finished):
-    tree = queries.genealogy(finished, limit=30)
+    tree = read_genealogy(finished, limit=30)
     assert len(tree.nodes) == 30
     assert {node["generation"] for node in tree.nodes} == {2, 3, 4}  # ensembles stand after the last
     assert {edge["target"].split("-")[0] for edge in tree.edges} == {"g3", "ensemble"}
 
 
 def test_the_genealogy_of_somebody_unknown_is_empty(finished):
-    assert queries.genealogy(finished, uid="g9-99").nodes == []
+    assert read_genealogy(finished, TreeFilter(uid="g9-99")).nodes == []

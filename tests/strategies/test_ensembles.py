@@ -10,6 +10,7 @@ from django.conf import settings
 from strategies import queries, signals
 from strategies.ensembles import Member, load_members, pick_different
 from strategies.exam import crown
+from strategies.genealogy import TreeFilter, read_genealogy
 from strategies.library.ensemble import Ensemble
 from strategies.models import StrategyPerformance
 from strategies.plans import standalone_configuration
@@ -122,7 +123,7 @@ def test_a_tournament_forms_ensembles_of_its_fittest_with_their_parents():
     assert lines[0].strategy_id == run.winner_id
     assert "ensemble" in {line.name for line in lines}
     assert lines[0].fitness == max(line.fitness for line in lines if line.fitness is not None)
-    tree = queries.genealogy(run, uid=rows[0].uid)
+    tree = read_genealogy(run, TreeFilter(uid=rows[0].uid))
     assert {"default", "random"} & {node["operator"] for node in tree.nodes}
 
 

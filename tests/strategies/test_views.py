@@ -5,8 +5,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from strategies.family_tree import lay_out
+from strategies.genealogy import Genealogy
 from strategies.models import Champion, Look, Tournament
-from strategies.queries import Genealogy
 from tests import pages
 from trainingday.exceptions import StateConflict
 from trainingday.markets.models import TestWindow

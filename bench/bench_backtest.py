@@ -9,8 +9,7 @@ with ours; without it those rows say so. CPU seconds of one thread; the median r
 "Same work" is momentum with its indicator, trades, fees, slippage, Sharpe ratio, total return, maximum
 drawdown, win rate and number of trades of every candidate. Its cost depends on the number of trades, so
 it is measured for candidates that trade seldom, moderately and often, and on ten times the bars for
-us alone; each row says how many trades a candidate made and what that comes to per change of position,
-indicator and comparisons included.
+us alone; each row says how many trades a candidate made.
 """
 
 from __future__ import annotations
@@ -21,10 +20,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
 
 import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from strategies.library.registry import get_family
 from tests.markets import gaussian_bars
@@ -103,41 +106,88 @@ def time_single(bars: Bars, row: FloatArray, costs: Costs) -> float:
 def report_difference(scores: Scores, answer: dict[str, object]) -> str:
     """Return the largest differences; vectorbt drops orders below 1e-12 units, which tiny accounts place."""
     is_alive = scores.total_return > -1 + 1e-9
-    parts = [f"{is_alive.sum()} candidates that keep 1e-9 of their equity"]
+    parts = []
     for name in ("n_trades", "total_return", "sharpe_ratio", "max_drawdown", "win_rate"):
         ours, theirs = getattr(scores, name), np.array(answer[name], dtype=float)
         both = np.isfinite(ours) & np.isfinite(theirs) & is_alive
         parts.append(f"{name} {np.abs(ours - theirs)[both].max(initial=0.0):.1e}")
-    return ", ".join(parts)
+    return f"{', '.join(parts)} ({is_alive.sum()} candidates that keep 1e-9 of their equity)"
 
 
-def own_rows(n_bars: int, n_candidates: int, rounds: int) -> None:
-    """Print nanoseconds per bar and candidate of the three seed families, parameters drawn in all bounds."""
+def make_table(title: str, *columns: str) -> Table:
+    """Return an empty table whose columns but the first are numbers."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="right" if table.columns else "left")
+    return table
+
+
+def own_table(n_bars: int, n_candidates: int, rounds: int) -> Table:
+    """Return nanoseconds per bar and candidate of four families, parameters drawn in their bounds."""
     bars = gaussian_bars(n_bars, seed=1)
     rng = np.random.default_rng(1)
-    for name in ("momentum", "mean_reversion", "breakout"):
-        window, threshold = get_family(name).parameters
-        table = np.column_stack(
+    table = make_table(
+        f"{n_candidates} candidates x {n_bars:,} bars",
+        "Family",
+        "ns per bar and candidate",
+        "windows",
+        "trades each",
+    )
+    for name in ("momentum", "mean_reversion", "breakout", "donchian"):
+        window, second = get_family(name).parameters
+        drawn = rng.uniform(second.default, second.high, n_candidates)
+        values = np.column_stack(
             (
                 np.round(np.exp(rng.uniform(np.log(window.low), np.log(window.high), n_candidates))),
-                rng.uniform(threshold.default, threshold.high, n_candidates),
+                np.round(drawn) if second.is_integer else drawn,
             )
         )
         seconds = []
         for _ in range(rounds + 1):
             started = process_time()
-            scores = score_population(bars, get_family(name), table, Costs(), bars_per_year=YEAR)
+            scores = score_population(bars, get_family(name), values, Costs(), bars_per_year=YEAR)
             seconds.append(process_time() - started)
-        median = float(np.median(seconds[1:]))
-        print(
-            f"{name:15s} {n_candidates} candidates x {n_bars} bars: {median:.3f} s,"
-            f" {median / n_candidates / n_bars * 1e9:.2f} ns per bar and candidate,"
-            f" {len(np.unique(table[:, 0]))} windows, {scores.n_trades.mean():.0f} trades each"
+        cost = float(np.median(seconds[1:])) / n_candidates / n_bars * 1e9
+        n_windows = len(np.unique(values[:, 0]))
+        table.add_row(name, f"{cost:.2f}", f"{n_windows}", f"{scores.n_trades.mean():.0f}")
+    return table
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Medians over rounds; ratios are of the same round."""
+
+    name: str
+    n_trades: float
+    ours: FloatArray
+    single: FloatArray
+    theirs: FloatArray
+    their_single: FloatArray
+    difference: str
+
+    def cells(self, n_cells: int) -> tuple[str, ...]:
+        """Return the row of a table: a population's nanoseconds per bar and set, one run's milliseconds."""
+        populations = _compared(self.ours / n_cells * 1e9, self.theirs / n_cells * 1e9, 2)
+        return (
+            self.name,
+            f"{self.n_trades:.0f}",
+            *populations,
+            *_compared(self.single * 1e3, self.their_single * 1e3, 2),
         )
 
 
-def measure(name: str, bars: Bars, costs: Costs, n_candidates: int, rounds: int, peer: Peer | None) -> None:
-    """Print one range's rows: ours, and vectorbt's on the very same candidates."""
+def _compared(ours: FloatArray, theirs: FloatArray, n_digits: int) -> tuple[str, str, str]:
+    if not theirs.size:
+        return f"{np.median(ours):.{n_digits}f}", "-", "-"
+    ratios = theirs / ours
+    ratio = f"{np.median(ratios):.0f} ({ratios.min():.0f})"
+    return f"{np.median(ours):.{n_digits}f}", f"{np.median(theirs):.0f}", ratio
+
+
+def measure(
+    name: str, bars: Bars, costs: Costs, n_candidates: int, rounds: int, peer: Peer | None
+) -> Measured:
+    """Return one range's seconds: ours, and vectorbt's on the very same candidates."""
     table = momentum_table(name, n_candidates)
     ours, theirs, single, their_single, answer = [], [], [], [], {}
     for round_number in range(rounds + 1):
@@ -152,25 +202,32 @@ def measure(name: str, bars: Bars, costs: Costs, n_candidates: int, rounds: int,
         if peer:
             theirs.append(float(str(answer["seconds"])))
             their_single.append(float(str(one["seconds"])))
-    cells, n_trades = n_candidates * len(bars), float(scores.n_trades.mean())
-    # A trade begins and ends with a change; a flip is both, so this is a lower bound of the cost of one.
-    per_change = np.median(ours) / n_candidates / max(2.0 * n_trades, 1.0) * 1e9
-    print(
-        f"{name:9s} {n_candidates} candidates x {len(bars)} bars, {n_trades:.0f} trades each,"
-        f" {len(np.unique(table[:, 0]))} windows: median {np.median(ours) / cells * 1e9:.2f} ns,"
-        f" least {min(ours) / cells * 1e9:.2f} ns per bar and candidate ({per_change:.0f} ns per change);"
-        f" one candidate {np.median(single) * 1e3:.2f} ms"
+    seconds_of = (np.array(taken) for taken in (ours, single, theirs, their_single))
+    difference = report_difference(scores, answer) if peer else ""
+    return Measured(name, float(scores.n_trades.mean()), *seconds_of, difference)
+
+
+def compared_table(
+    bars: Bars, costs: Costs, n_candidates: int, rounds: int, peer: Peer | None
+) -> tuple[Table, list[str]]:
+    """Return the table of all ranges, and one line on the differences from vectorbt for each."""
+    table = make_table(
+        f"Momentum, {n_candidates} sets x {len(bars):,} bars; ratio: median (least) of {rounds} rounds",
+        "Trading",
+        "trades each",
+        "ns per bar and set",
+        "vectorbt",
+        "ratio",
+        "one set, ms",
+        "vectorbt",
+        "ratio",
     )
-    if peer is None:
-        return
-    ratios, single_ratios = np.array(theirs) / np.array(ours), np.array(their_single) / np.array(single)
-    print(
-        f"          vectorbt {peer.version}: {np.median(theirs) / cells * 1e9:.1f} ns, one candidate"
-        f" {np.median(their_single) * 1e3:.1f} ms, peak memory {answer['peak_mb']:.0f} MB;"
-        f" ratio median {np.median(ratios):.0f}x, least {ratios.min():.0f}x,"
-        f" one candidate median {np.median(single_ratios):.0f}x, least {single_ratios.min():.0f}x"
-    )
-    print(f"          largest differences: {report_difference(scores, answer)}")
+    differences = []
+    for name in RANGES:
+        measured = measure(name, bars, costs, n_candidates, rounds, peer)
+        table.add_row(*measured.cells(n_candidates * len(bars)))
+        differences.append(f"{name}: {measured.difference}")
+    return table, differences
 
 
 def main() -> None:
@@ -179,19 +236,21 @@ def main() -> None:
     parser.add_argument("--bars", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    own_rows(given.bars, given.candidates, given.rounds)
-    bars, costs = gaussian_bars(given.bars, seed=1), Costs()
-    python = os.environ.get(ASKED)
+    console, costs = Console(width=110), Costs()
+    console.print(own_table(given.bars, given.candidates, given.rounds))
+    bars, python = gaussian_bars(given.bars, seed=1), os.environ.get(ASKED)
     peer = Peer(python, bars, costs) if python else None
-    for name in RANGES:
-        measure(name, bars, costs, given.candidates, given.rounds, peer)
+    table, differences = compared_table(bars, costs, given.candidates, given.rounds, peer)
+    console.print(table)
     if peer:
+        console.print(
+            f"Largest differences from vectorbt {peer.version}, {'; '.join(differences)}", highlight=False
+        )
         peer.close()
     else:
         print(f"vectorbt: not measured; set {ASKED} to the Python of an environment with vectorbt 1.x")
     long_bars = gaussian_bars(10 * given.bars, seed=1)
-    for name in RANGES:
-        measure(name, long_bars, costs, given.candidates, min(given.rounds, 3), None)
+    console.print(compared_table(long_bars, costs, given.candidates, min(given.rounds, 3), None)[0])
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ class PatternViewSet(viewsets.ReadOnlyModelViewSet[Pattern]):
     @extend_schema(responses=BacktestSerializer)
     @action(detail=True, methods=["get"])
     def backtest(self, request: Request, pk: str | None = None) -> Response:
-        """Trade the pattern alone on train, validation and the bars after the sealed test window."""
+        """Trade the pattern alone on train and on validation; the test window and what follows are sealed."""
         refuse_parameters_but(request, set())
         return Response(BacktestSerializer(queries.backtest(self.get_object())).data)
 

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Case, F, When
 
 from patterns.models import DIRECTIONS, Pattern
 from trainingday.lists import Choice, Column, Listing
 from trainingday.markets.queries import MARKET_CHOICE
 
+CONFIRMED_FIRST = Case(
+    When(state=Pattern.State.CONFIRMED, then=0), When(state=Pattern.State.CANDIDATE, then=1), default=2
+)
 # Of the record on the bars that mining did not see.
 LATER = (
     ("n", "n_known"),
@@ -63,5 +66,5 @@ PATTERNS = Listing(
         "horizon": "horizon",
         "found": "created_at",
     },
-    default=("-state", F("q_value").asc(nulls_last=True), "pk"),
+    default=(CONFIRMED_FIRST, F("q_value").asc(nulls_last=True), "pk"),
 )

@@ -83,25 +83,24 @@ def backtest(pattern: Pattern) -> JSONDict:
 
     The segments are today's: what validation was when the pattern was confirmed may have joined train.
     Each segment's account starts flat; what the pattern holds there is known from the bars before it, as in
-    any backtest. Costs are the market's. The sealed test window is not read.
+    any backtest. Costs are the market's. The sealed test window and the bars after it, which will be the next
+    one, are not read.
 
     Returns
     -------
     dict
-        "dataset": version; "segments": "train", "validation" and "forward", each with "first_us",
-        "last_us", "n_bars" and "metrics" (`Metrics.as_dict`), or None where there are fewer than two
-        bars.
+        "dataset": version; "segments": "train" and "validation", each with "first_us", "last_us", "n_bars"
+        and "metrics" (`Metrics.as_dict`), or None where there are fewer than two bars.
     """
     market = pattern.market
     dataset = query_latest_dataset(market)
     bars = query_bars(dataset)
     split = query_split(dataset, bars=bars)
-    readable = Readable.of(bars, split)
+    before = Features(bars[: split.test.start])
     definition = Definition.from_dict(pattern.definition)
     segments = {
-        "train": _segment(readable.before, split.train, definition, market),
-        "validation": _segment(readable.before, split.validation, definition, market),
-        "forward": _segment(readable.forward, slice(None), definition, market) if readable.forward else None,
+        "train": _segment(before, split.train, definition, market),
+        "validation": _segment(before, split.validation, definition, market),
     }
     return {"pattern": pattern.key, "dataset": dataset.version, "segments": segments}
 

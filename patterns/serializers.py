@@ -148,11 +148,10 @@ class SegmentSerializer(serializers.Serializer[Any]):
 class SegmentsSerializer(serializers.Serializer[Any]):
     train = SegmentSerializer(allow_null=True)
     validation = SegmentSerializer(allow_null=True)
-    forward = SegmentSerializer(allow_null=True)
 
 
 class BacktestSerializer(serializers.Serializer[Any]):
-    """The pattern traded alone, on each segment but the sealed test window."""
+    """The pattern traded alone, on train and on validation."""
 
     pattern = serializers.CharField()
     dataset = serializers.IntegerField()

@@ -205,11 +205,11 @@ def test_retiring_needs_an_operator_and_a_reason_and_is_audited(
     assert operator.post(path, body, format="json").status_code == 409
 
 
-def test_a_backtest_shows_three_segments_and_no_test(operator: APIClient, market: Market) -> None:
+def test_a_backtest_shows_train_and_validation_alone(operator: APIClient, market: Market) -> None:
     pattern = stored_pattern(market, RISING)
     answer = operator.get(f"{PATTERNS}{pattern.pk}/backtest/")
     assert answer.status_code == 200
-    assert list(answer.json()["segments"]) == ["train", "validation", "forward"]
+    assert list(answer.json()["segments"]) == ["train", "validation"]
     assert "n_trades" in answer.json()["segments"]["train"]["metrics"]
     assert operator.get(f"{PATTERNS}{pattern.pk}/backtest/?segment=test").status_code == 400
 

@@ -19,6 +19,7 @@ from patterns.options import (
     MAX_WINDOWS,
 )
 from patterns.services import MAX_SEED, REASON_LENGTH
+from trainingday.fields import MarketField
 from trainingday.markets.splits import LONGEST_HORIZON, LONGEST_LOOKBACK
 from trainingday.rest import RefuseUnknownFields
 
@@ -62,7 +63,7 @@ class PatternScanSerializer(serializers.ModelSerializer[PatternScan]):
 class StartScanSerializer(RefuseUnknownFields, serializers.Serializer[Any]):
     """What starting a scan takes."""
 
-    market = serializers.CharField(max_length=90, help_text="Slug, for example SP500-1d.")
+    market = MarketField()
     seed = WholeNumberField(required=False, min_value=0, max_value=MAX_SEED)
     windows = serializers.ListField(
         child=WholeNumberField(min_value=10, max_value=LONGEST_LOOKBACK),

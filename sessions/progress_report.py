@@ -77,20 +77,25 @@ class ProgressReport:
         return total
 
     @cached_property
+    def by_month(self) -> list[Period]:
+        """Return each month over all its markets, newest first."""
+        sums: dict[date | None, Period] = {}
+        for period in self.months:
+            sums.setdefault(period.month, Period("", period.month)).add(period)
+        return list(sums.values())
+
+    @cached_property
     def chart(self) -> Chart:
         """Return generations and improvements, summed up over the months."""
-        by_month: dict[date, Period] = {}
-        for period in reversed(self.months):
-            assert period.month is not None
-            by_month.setdefault(period.month, Period("", period.month)).add(period)
-        x = [month.isoformat() for month in by_month]
+        periods = self.by_month[::-1]
+        x = [period.month.isoformat() for period in periods if period.month]
         traces = []
         for name, label, role in (
             ("n_generations", "generations", "dim"),
             ("n_improvements", "improvements promoted", "accent"),
         ):
             sums, so_far = [], 0
-            for period in by_month.values():
+            for period in periods:
                 so_far += getattr(period, name)
                 sums.append(float(so_far))
             traces.append(Trace(label, x, sums, role=role, mode="lines+markers"))

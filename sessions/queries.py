@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.db.models import Count, FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
@@ -31,10 +32,10 @@ N_MEASURED = 500  # sessions whose criteria the home page sums up
 
 def query_sessions() -> QuerySet[TrainingSession]:
     """Return sessions with what their list shows: trials done and the best validation Sharpe so far."""
-    done = Q(trials__state__in=[Trial.State.COMPLETE, Trial.State.PRUNED, Trial.State.FAILED])
-    return TrainingSession.objects.select_related("market", "dataset", "requested_by").annotate(
-        n_trials_done=Count("trials", filter=done)
-    )
+    done = Trial.objects.filter(session=OuterRef("pk")).exclude(state=Trial.State.WAITING)
+    counted = done.order_by().values("session").annotate(n=Count("pk")).values("n")
+    rows = TrainingSession.objects.select_related("market", "dataset", "requested_by")
+    return rows.annotate(n_trials_done=Coalesce(Subquery(counted), 0))
 
 
 def current_best(market: Market) -> ModelVersion | None:
@@ -197,7 +198,7 @@ class Home:
     running: list[RunLine]
     queued: list[RunLine]
     failed: list[RunLine]
-    schedules: list[TrainingSchedule]
+    schedules: list[tuple[TrainingSchedule, bool]]
     workers: list[dict[str, Any]]
     markets: list[MarketLine]
     criteria: list[CriterionOverview]
@@ -217,23 +218,25 @@ def active_lines() -> tuple[list[RunLine], list[RunLine]]:
 
 def home_page() -> Home:
     """Return the home page; five queries."""
+    now = timezone.now()
     measured = _measured_criteria()
-    lines = query_run_lines([*ACTIVE, RunState.FAILED], timezone.now() - FAILURES_SHOWN_FOR)
+    lines = query_run_lines([*ACTIVE, RunState.FAILED], now - FAILURES_SHOWN_FOR)
     by_age = lines[::-1]
     return Home(
         running=[line for line in by_age if line.state == RunState.RUNNING],
         queued=[line for line in by_age if line.state == RunState.QUEUED],
         failed=[line for line in lines if line.state == RunState.FAILED][:5],
-        schedules=list(
-            TrainingSchedule.objects.filter(is_enabled=True, next_run_at__isnull=False)
-            .select_related("market")
-            .order_by("next_run_at")[:5]
-        ),
+        schedules=[(schedule, schedule.is_late(now)) for schedule in _next_schedules()],
         workers=worker_health(),
         markets=_market_lines(),
         criteria=overview(measured),
         n_measured=len(measured),
     )
+
+
+def _next_schedules() -> QuerySet[TrainingSchedule]:
+    planned = TrainingSchedule.objects.filter(is_enabled=True, next_run_at__isnull=False)
+    return planned.select_related("market").order_by("next_run_at")[:5]
 
 
 def _measured_criteria() -> list[tuple[int, list[JSONDict]]]:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
 from sessions.rl.presets import PRESETS
 from sessions.services import MAX_SEED, MAX_TRIALS
+from trainingday.fields import MarketField
 from trainingday.rest import RefuseUnknownFields
 
 
@@ -48,7 +49,7 @@ class TrainingSessionDetailSerializer(TrainingSessionSerializer):
 class StartSessionSerializer(RefuseUnknownFields, serializers.Serializer[Any]):
     """What starting a session takes."""
 
-    market = serializers.CharField(max_length=90, help_text="Slug, for example SP500-1d.")
+    market = MarketField()
     preset = serializers.ChoiceField(choices=sorted(PRESETS), default="standard")
     seed = StrictIntegerField(required=False, min_value=0, max_value=MAX_SEED)
     n_trials = StrictIntegerField(required=False, min_value=1, max_value=MAX_TRIALS)

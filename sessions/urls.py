@@ -30,6 +30,7 @@ urlpatterns = [
     path("settings/markets/<slug:slug>/", settings_views.change_market, name="change-market"),
     path("compare/<str:kind>/", compare_views.comparison, name="compare"),
     path("api/v1/compare/", compare_views.ComparisonView.as_view(), name="api-compare"),
+    path("home/position/<slug:slug>/", views.position, name="position"),
     path("models/", model_views.model_list, name="models"),
     path("models/upload/", model_views.upload, name="upload-model"),
     path("models/<int:pk>/", model_views.detail, name="model"),

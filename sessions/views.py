@@ -14,7 +14,9 @@ from sessions.forms import StartSessionForm
 from sessions.lists import SESSIONS
 from sessions.models import SessionReplay, TrainingSession
 from sessions.services import request_session
+from strategies.signals import market_signal
 from trainingday.exceptions import TrainingDayError
+from trainingday.markets.models import Market
 from trainingday.pages import asks_for, signed_in_user, status_of
 from trainingday.permissions import may_operate
 from trainingday.runs.models import Trigger
@@ -29,6 +31,12 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(
         request, "sessions/home.html", {"page": page, "running": page.running, "queued": page.queued}
     )
+
+
+def position(request: HttpRequest, slug: str) -> HttpResponse:
+    """The champion's position now, for a card of the home page: it may have to be computed, so it comes after."""
+    signal = market_signal(get_object_or_404(Market, slug=slug))
+    return render(request, "sessions/_position.html", {"signal": signal})
 
 
 def session_list(request: HttpRequest) -> HttpResponse:

@@ -24,6 +24,7 @@ from strategies.backtests import (
     backtest_strategy,
     drawn_points,
 )
+from trainingday.fields import MarketField
 from trainingday.markets.queries import query_market
 from trainingday.rest import RefuseUnknownFields
 from trainingday.typing import JSONDict
@@ -50,7 +51,7 @@ class NumberField(serializers.FloatField):
 class StrategyBacktestRequestSerializer(RefuseUnknownFields, serializers.Serializer[Any]):
     """What a backtest takes."""
 
-    market = serializers.CharField(max_length=90, help_text="Slug, for example SP500-1d.")
+    market = MarketField()
     strategy = serializers.CharField(max_length=MAX_NAME, help_text="A family's name, for example momentum.")
     parameters = serializers.DictField(
         child=NumberField(), required=False, help_text="By name; left-out ones take their defaults."

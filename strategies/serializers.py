@@ -16,6 +16,7 @@ from strategies.plans import GENETIC, MAX_GENERATIONS, POPULATION_RANGE, SEARCHE
 from strategies.services import MAX_SEED, REASON_LENGTH
 from strategies.signals import Signal
 from strategies.strategy_page import StrategyPage
+from trainingday.fields import MarketField
 from trainingday.rest import RefuseUnknownFields
 
 
@@ -89,7 +90,7 @@ class TournamentDetailSerializer(TournamentSerializer):
 class StartTournamentSerializer(RefuseUnknownFields, serializers.Serializer[Any]):
     """What starting a tournament takes."""
 
-    market = serializers.CharField(max_length=90, help_text="Slug, for example SP500-1d.")
+    market = MarketField()
     n_generations = WholeNumberField(default=10, min_value=1, max_value=MAX_GENERATIONS)
     population_size = WholeNumberField(
         default=40, min_value=POPULATION_RANGE[0], max_value=POPULATION_RANGE[1]

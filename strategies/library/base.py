@@ -42,6 +42,14 @@ class Parameter:
     is_log: bool
     meaning: str
 
+    def __post_init__(self) -> None:
+        if not self.low <= self.default <= self.high:
+            raise InvalidArgument(
+                f"{self.name}: default should be {self.low:g}..{self.high:g}, is {self.default:g}"
+            )
+        if self.is_log and self.low <= 0.0:
+            raise InvalidArgument(f"{self.name}: low should be > 0 on a logarithm, is {self.low:g}")
+
     def check(self, value: float) -> float:
         """Return the value, or raise InvalidArgument unless it is a number of the right kind in bounds."""
         try:

@@ -23,15 +23,16 @@ NAMES = {
     PAGE: (
         "home audit tokens downloads:list downloads:detail markets:list markets:detail "
         "markets:candles runs:workers runs:schedules patterns:list patterns:detail patterns:scan "
-        "markets:profiles markets:bars-csv markets:bars-parquet "
+        "markets:profiles "
         "strategies:pattern-backtest strategies:pattern-signal "
-        "strategies:tournaments strategies:tournament strategies:genealogy strategies:backtest "
+        "strategies:genealogy-csv strategies:genealogy-json strategies:leaderboard-csv strategies:leaderboard-json "
+        "strategies:list strategies:strategy strategies:tournaments strategies:tournament strategies:genealogy strategies:backtest "
         "strategies:backtest-csv strategies:champions strategies:champion sessions:list sessions:detail "
         "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:compare sessions:position sessions:reports sessions:settings sessions:honesty"
     ),
     FORM: "markets:import patterns:start strategies:start sessions:start sessions:upload-model downloads:start",
     OPERATE: "patterns:retire markets:save-profile markets:change-profile strategies:freeze-patterns runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay sessions:verify-model",
-    ADMINISTER: "sessions:change-market strategies:promote-patterns runs:run-schedule strategies:roll-back sessions:promote-model sessions:reject-model sessions:roll-back-model",
+    ADMINISTER: "strategies:promote sessions:change-market strategies:promote-patterns runs:run-schedule strategies:roll-back sessions:promote-model sessions:reject-model sessions:roll-back-model",
     OWN: "revoke-token",
     API_READ: (
         "schema api-docs api-audit-list api-audit-detail markets:api-market-list markets:api-market-detail "
@@ -44,7 +45,7 @@ NAMES = {
         "strategies:api-look-detail "
         "sessions:api-session-detail sessions:api-replay-list sessions:api-replay-detail "
         "sessions:api-trial-list sessions:api-trial-detail "
-        "markets:api-bars-csv markets:api-bars-parquet strategies:api-forward-record-bars strategies:api-forward-record-detail "
+        "strategies:api-forward-record-bars strategies:api-forward-record-detail "
         "strategies:api-forward-record-list sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare sessions:api-reports"
     ),
     API_OPERATE: (
@@ -62,8 +63,8 @@ NAMES = {
         "sessions:api-model-promote sessions:api-model-reject sessions:api-model-roll-back"
     ),
     API_ADMINISTER: "runs:api-schedules strategies:api-champion-list strategies:api-champion-detail sessions:api-model-detail",
-    EXPORT: "sessions:export-model",
-    API_EXPORT: "sessions:api-model-export",
+    EXPORT: "markets:bars-csv markets:bars-parquet sessions:export-model",
+    API_EXPORT: "markets:api-bars-csv markets:api-bars-parquet sessions:api-model-export",
     API_ANALYSE: ("strategies:api-backtests strategies:api-backtest-equity strategies:api-backtest-trades"),
 }
 SURFACE_OF = {name: surface for surface, names in NAMES.items() for name in names.split()}

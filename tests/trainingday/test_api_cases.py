@@ -205,7 +205,7 @@ OTHERWISE = {"DELETE the champion artefact": (405, "nothing deletes a model, a s
 CONSUMERS = "trainingday/runs/test_consumers.py"
 CRON = "trainingday/runs/test_cron.py"
 SCHEDULES = "trainingday/runs/test_schedules.py"
-STORE = "trainingday/test_artifacts.py"
+STORE, REGISTRY = "trainingday/test_artifacts.py", "sessions/test_registry.py"
 FETCH, DOORS = "trainingday/downloads/test_fetch.py", "trainingday/downloads/test_front_doors.py"
 ELSEWHERE = {
     "no Origin / Origin null / foreign origin": (CONSUMERS, "test_another_origin_is_refused"),
@@ -231,8 +231,7 @@ ELSEWHERE = {
     "schedule whose previous run is still active": (SCHEDULES, "test_an_overlap_is_skipped_and_recorded"),
     "manifest signature or hash mismatch": (STORE, "test_at_least_500_tamperings_are_all_refused"),
     "safetensors with wrong shapes / NaN": (STORE, "test_signed_shapes_that_differ_from_the_arrays_are_refused"),
-    # No address takes a model at all: what would be uploaded is refused by a lint over the source.
-    "model .zip upload": ("test_unsafe_loaders.py", "test_no_module_of_the_product_can_unpickle"),
+    "model .zip upload": (REGISTRY, "test_the_upload_page_takes_an_export_and_refuses_a_zip"),
     "exchange id not in allow-list": (DOORS, "test_a_bad_request_is_400_and_starts_nothing"),
     "options with urls/hostname/proxyUrl/verbose": (DOORS, "test_a_bad_request_is_400_and_starts_nothing"),
     "exchange returns NaN/None candle or HTTP 429/5xx/timeouts": (

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from trainingday.exceptions import ImportRefused, NotFound, TrainingDayError
 from trainingday.markets import profiles
@@ -48,6 +48,7 @@ def candles(request: HttpRequest, slug: str) -> JsonResponse:
     return JsonResponse(draw_candles(bars, _whole(request, "from"), _whole(request, "to")))
 
 
+@require_safe
 def bars_file(request: HttpRequest, slug: str, kind: str) -> StreamingHttpResponse:
     """Answer a dataset's bars as CSV or Parquet."""
     if not may_operate(request.user):

@@ -56,5 +56,6 @@ def test_a_second_process_pays_no_compilation() -> None:
     )
     seconds, *missed = done.stdout.split()
     assert missed == []
-    # Compiling takes more than ten; loading from the cache with the imports less than two on a busy machine.
-    assert float(seconds) < 3.0
+    # Compiling takes more than 25; loading from the cache with the imports 1.5 on an idle machine, and 3.1
+    # was measured beside fourteen other jobs.
+    assert float(seconds) < 6.0

@@ -21,8 +21,8 @@ def _hold_values(
 ) -> Any:
     """Write cash + units * close from bar `first` on, eight bars at once, while a bar is below `stop`.
 
-    Returns how many of the values are at or below 0, and the bar after the last one written. Arrays must
-    be contiguous and hold 7 values past `stop` - 1.
+    Returns whether one of the values is at or below 0 (0 if none is), and the bar after the last one
+    written. Arrays must be contiguous and hold 7 values past `stop` - 1.
     """
     whole = types.intp
     signature = pair_of(whole, 2)(close, equity, whole, whole, types.float64, types.float64)
@@ -35,16 +35,16 @@ def _hold_values(
         first, stop, cash, units = arguments[2:]
         zero, width = lanes.constant(0.0), first.type(lanes.N_LANES)
         all_cash, all_units = (lanes.spread(builder, value, lanes.DOUBLES) for value in (cash, units))
-        no_bars = ir.Constant(lanes.INDICES, [0] * lanes.N_LANES)
-        place, end = cgutils.alloca_once_value(builder, no_bars), cgutils.alloca_once_value(builder, first)
+        mask = ir.IntType(lanes.N_LANES)
+        place, end = cgutils.alloca_once_value(builder, mask(0)), cgutils.alloca_once_value(builder, first)
         with cgutils.for_range_slice(builder, first, stop, width) as (bar, _):
             value = builder.fadd(all_cash, builder.fmul(all_units, lanes.load(builder, close, bar)))
             builder.store(value, lanes.address(builder, equity, bar), align=8)
-            is_low = builder.zext(builder.fcmp_ordered("<=", value, zero), lanes.INDICES)
-            builder.store(builder.add(builder.load(place), is_low), place)
+            is_low = builder.bitcast(builder.fcmp_ordered("<=", value, zero), mask)
+            builder.store(builder.or_(builder.load(place), is_low), place)
             builder.store(builder.add(bar, width), end)
-        n_low = lanes.reduce(builder, builder.load(place), builder.add)
-        return context.make_tuple(builder, signature.return_type, [n_low, builder.load(end)])
+        is_any_low = builder.zext(builder.load(place), first.type)
+        return context.make_tuple(builder, signature.return_type, [is_any_low, builder.load(end)])
 
     return signature, generate
 

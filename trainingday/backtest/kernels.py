@@ -190,12 +190,12 @@ def _hold_nb(close: FloatArray, first: int, stop: int, cash: float, units: float
     """Write the equity at the closes first..stop-1; return the first at or below 0, or -1."""
     # Eight at a time, past `stop` as well: the next hold writes those bars anew.
     n_whole = min(stop, close.shape[0] - N_LANES + 1)
-    n_ruined, bar = hold_values(close, equity, first, n_whole, cash, units)
+    ruined, bar = hold_values(close, equity, first, n_whole, cash, units)
     while bar < stop:
         equity[bar] = cash + units * close[bar]
-        n_ruined += 1 if equity[bar] <= 0.0 else 0
+        ruined |= equity[bar] <= 0.0
         bar += 1
-    if n_ruined:
+    if ruined:
         for bar in range(first, stop):
             if equity[bar] <= 0.0:
                 return bar

@@ -26,6 +26,7 @@ SESSIONS = Listing(
         Column("validation_baseline_sharpe", "baseline_sharpe"),
         Column("validation_sharpe", "new_sharpe"),
         Column("verdict"),
+        Column("looks_charged", "n_looks"),
         Column("reason"),
         Column("duration_seconds", "duration"),
         Column("cpu_seconds"),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from sessions import charts, queries, registry
 from sessions.forms import UploadModelForm
 from sessions.lists import MODELS
+from sessions.model_charts import evidence_charts
 from sessions.model_pages import ModelLine, ModelPage, model_lines
 from sessions.models_api import download
 from strategies.forms import ReasonForm
@@ -42,6 +43,19 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     return render(
         request, "sessions/model.html", {"model": model, "page": page, "curve": charts.model_chart(model)}
     )
+
+
+@require_GET
+def evidence(request: HttpRequest, pk: int) -> HttpResponse:
+    """The plots that need backtests: a part of the pages of models and sessions, or a page of their own."""
+    line = ModelLine(get_object_or_404(queries.query_models(), pk=pk))
+    context: dict[str, Any] = {"line": line}
+    try:
+        context["charts"] = evidence_charts(line)
+    except TrainingDayError as error:
+        context["problem"] = str(error)
+    is_part = bool(getattr(request, "htmx", False))
+    return render(request, "sessions/_evidence.html" if is_part else "sessions/evidence.html", context)
 
 
 @require_GET

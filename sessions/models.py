@@ -9,6 +9,7 @@ from patterns.models import PatternScan
 from strategies.models import Look, Strategy, Tournament
 from trainingday.markets.models import Dataset, Market
 from trainingday.runs.models import Run
+from trainingday.runs.progress import eta_seconds
 
 
 class TrainingSession(Run):
@@ -52,6 +53,15 @@ class TrainingSession(Run):
 
     def get_absolute_url(self) -> str:
         return reverse("sessions:detail", args=[self.pk])
+
+    @property
+    def n_looks(self) -> int:
+        """Return how many sealed exams it has used: one at most."""
+        return int(self.look is not None and self.look.is_charged)
+
+    @property
+    def eta_seconds(self) -> float | None:
+        return eta_seconds(self.state, self.progress, self.started_at)
 
 
 class Trial(models.Model):

@@ -34,7 +34,7 @@ def query_sessions() -> QuerySet[TrainingSession]:
     """Return sessions with what their list shows: trials done and the best validation Sharpe so far."""
     done = Trial.objects.filter(session=OuterRef("pk")).exclude(state=Trial.State.WAITING)
     counted = done.order_by().values("session").annotate(n=Count("pk")).values("n")
-    rows = TrainingSession.objects.select_related("market", "dataset", "requested_by")
+    rows = TrainingSession.objects.select_related("market", "dataset", "requested_by", "look")
     return rows.annotate(n_trials_done=Coalesce(Subquery(counted), 0))
 
 
@@ -94,6 +94,23 @@ class SessionPage:
     def best(self) -> Trial | None:
         scored = [t for t in self.trials if t.state == Trial.State.COMPLETE and t.score is not None]
         return max(scored, key=lambda trial: (trial.score or 0.0, -trial.index), default=None)
+
+    @cached_property
+    def candidate(self) -> ModelVersion | None:
+        """Return the model that the session trained to be examined, None until there is one."""
+        return next((model for model in self.models if model.stage != ModelVersion.Stage.BASELINE), None)
+
+    @cached_property
+    def found(self) -> JSONDict | None:
+        """Return the primary keys of what the session started from."""
+        found = self.session.configuration.get("found")
+        return found if isinstance(found, dict) else None
+
+    @cached_property
+    def settings(self) -> list[tuple[str, Any]]:
+        """Return the configuration snapshot, but what other lines show."""
+        shown = {"preset", "found"}
+        return [(key, value) for key, value in self.session.configuration.items() if key not in shown]
 
     @cached_property
     def gate(self) -> JSONDict | None:

@@ -136,6 +136,7 @@ def _commit(
                 "index": trial.index,
                 "state": trial.state,
                 "score": trial.score,
+                "intermediate": trial.intermediate,
                 "hyperparameters": trial.hyperparameters,
                 "seconds": round(result.seconds, 2),
                 "reason": trial.reason,

@@ -34,6 +34,7 @@ urlpatterns = [
     path("models/", model_views.model_list, name="models"),
     path("models/upload/", model_views.upload, name="upload-model"),
     path("models/<int:pk>/", model_views.detail, name="model"),
+    path("models/<int:pk>/plots/", model_views.evidence, name="evidence"),
     path("models/<int:pk>/export/<str:part>/", model_views.export, name="export-model"),
     path("models/<int:pk>/verify/", model_views.verify, name="verify-model"),
     path("models/<int:pk>/promote/", model_views.promote, name="promote-model"),

@@ -9,7 +9,7 @@ from django.core.paginator import Page
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from sessions import charts, queries
+from sessions import charts, queries, search_charts
 from sessions.forms import StartSessionForm
 from sessions.lists import SESSIONS
 from sessions.models import SessionReplay, TrainingSession
@@ -112,4 +112,7 @@ def _session_context(pk: int) -> dict[str, Any]:
         "trials": [(trial, charts.parameter_text(trial.hyperparameters)) for trial in page.trials],
         "trial_chart": charts.trial_chart(page.trials),
         "curve_chart": charts.curve_chart(page.live.payloads("curve")),
+        "intermediate_chart": search_charts.intermediate_chart(page.trials),
+        "importances": search_charts.importances(page.trials),
+        "parallel": search_charts.parallel_coordinates(page.trials),
     }

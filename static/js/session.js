@@ -85,6 +85,20 @@ function plotTrial(trial) {
   redraw("trials", spec);
 }
 
+function plotIntermediate(trial) {
+  const spec = specOf(figure("intermediate"));
+  const trace = spec.traces.find((other) => other.name === trial.state);
+  const label = (step) => `trial ${trial.index}, checkpoint ${step}`;
+  trace && (trace.labels ??= []);
+  if (!trace || !trial.intermediate?.length || trace.labels.includes(label(1))) return;
+  const steps = trial.intermediate.map((_, place) => place + 1);
+  trace.x.push(...steps, steps.at(-1));
+  trace.y ??= [];
+  trace.y.push(...trial.intermediate, null);
+  trace.labels.push(...steps.map(label), "");
+  redraw("intermediate", spec);
+}
+
 function plotCurve(point) {
   const spec = specOf(figure("curve"));
   const seed = point.seed === undefined ? "this model" : `seed ${point.seed}`;
@@ -127,6 +141,7 @@ root.addEventListener("runevent", ({ detail: { kind, payload } }) => {
   if (kind === "trial") {
     showTrial(payload);
     plotTrial(payload);
+    plotIntermediate(payload);
   } else if (kind === "curve") plotCurve(payload);
   else if (kind === "leaderboard") showLeaderboard(payload.rows ?? payload.entries ?? []);
   else if (kind === "verdict") find('[data-live="verdict"]')?.replaceChildren(`${String(payload.verdict).replaceAll("_", " ")}: ${payload.reason}`);

@@ -11,7 +11,11 @@ from auditlog.models import LogEntry
 from django.apps import apps
 
 from sessions import replay as replay_module
+from sessions.model_charts import evidence_charts
+from sessions.model_pages import ModelLine
+from sessions.model_series import model_series
 from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
+from sessions.queries import query_models
 from sessions.replay import environment_differences
 from sessions.rl.presets import PRESETS, Preset
 from sessions.services import request_replay
@@ -128,8 +132,26 @@ def test_a_champion_is_trained_on_beside_training_from_scratch_and_the_replay_ha
     parts = {event.payload["part"] for event in RunEvent.objects.filter(run_pk=second.pk, kind="curve")}
     assert {"fit on train", "warm start on train"} <= parts
 
+    assert_plots_are_of_the_recorded_backtests(champion, made)
     replayed = carry_out(request_replay(second, trigger=Trigger.COMMAND))
     assert replayed.result == "same_bits", replayed.reason
+
+
+def assert_plots_are_of_the_recorded_backtests(champion: ModelVersion, made: ModelVersion) -> None:
+    """The plots stand on the very backtests that the session and the exam recorded; test only after a pass."""
+    rows = {row.pk: row for row in query_models()}
+    passed, newer = ModelLine(rows[champion.pk]), ModelLine(rows[made.pk])
+    validation, test = model_series(passed).segments
+    assert validation.results["model"].metrics.as_dict() == champion.validation
+    assert test.results["model"].metrics.as_dict() == passed.out_of_sample
+    assert "champion" not in test.results
+    seen = model_series(newer).segments
+    assert seen[0].results["model"].metrics.as_dict() == made.validation
+    assert seen[0].results["champion"].metrics.sharpe_ratio == made.session.baseline_sharpe
+    assert len(seen) == (2 if newer.has_passed else 1)
+    charts = evidence_charts(passed)
+    assert [band["label"] for band in charts.price.bands] == ["train", "validation", "test"]
+    assert charts.equity.n_points and charts.rolling.n_points and charts.differences.n_points
 
 
 OPTIONS = {"none", "volatility_target", "volatility_target_and_drawdown_stop"}

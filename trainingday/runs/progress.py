@@ -117,11 +117,15 @@ class RunLine(NamedTuple):
 
     @property
     def eta_seconds(self) -> float | None:
-        """Return the time left if the rest goes as fast as what is done."""
-        if self.started_at is None or self.progress <= 0.02 or self.state != RunState.RUNNING:
-            return None
-        elapsed = (timezone.now() - self.started_at).total_seconds()
-        return float(elapsed * (1 - self.progress) / self.progress)
+        return eta_seconds(self.state, self.progress, self.started_at)
+
+
+def eta_seconds(state: str, progress: float, started_at: datetime | None) -> float | None:
+    """Return the seconds left of a running run if the rest goes as fast as what is done."""
+    if started_at is None or progress <= 0.02 or state != RunState.RUNNING:
+        return None
+    elapsed = (timezone.now() - started_at).total_seconds()
+    return float(elapsed * (1 - progress) / progress)
 
 
 def query_run_lines(states: Iterable[str], since: datetime | None = None, limit: int = 50) -> list[RunLine]:

@@ -28,7 +28,7 @@ NAMES = {
         "strategies:genealogy-csv strategies:genealogy-json strategies:leaderboard-csv strategies:leaderboard-json "
         "strategies:list strategies:strategy strategies:tournaments strategies:tournament strategies:genealogy strategies:backtest "
         "strategies:backtest-csv strategies:champions strategies:champion sessions:list sessions:detail "
-        "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:compare sessions:position sessions:reports sessions:settings sessions:honesty"
+        "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:evidence sessions:compare sessions:position sessions:reports sessions:settings sessions:honesty"
     ),
     FORM: "markets:import patterns:start strategies:start sessions:start sessions:upload-model downloads:start",
     OPERATE: "patterns:retire markets:save-profile markets:change-profile strategies:freeze-patterns runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay sessions:verify-model",

@@ -39,7 +39,8 @@ class ModelVersionViewSet(viewsets.ReadOnlyModelViewSet[ModelVersion]):
         return [ReadOrAdminister()] if self.action in decisions else super().get_permissions()
 
     def get_parsers(self) -> Any:
-        if getattr(self, "action_map", {}).get("post") == "create" and self.request.method == "POST":
+        is_post = self.request is not None and self.request.method == "POST"  # None: the schema is drawn
+        if getattr(self, "action_map", {}).get("post") == "create" and is_post:
             return [UploadParser()]
         return super().get_parsers()
 

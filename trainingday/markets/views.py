@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from trainingday.exceptions import ImportRefused, NotFound, TrainingDayError
+from trainingday.exceptions import ArtifactRejected, ImportRefused, NotFound, TrainingDayError
 from trainingday.markets import profiles
 from trainingday.markets.bar_export import bars_response
 from trainingday.markets.candles import draw_candles
@@ -43,13 +43,14 @@ def candles(request: HttpRequest, slug: str) -> JsonResponse:
         market, version = query_market(slug), _whole(request, "version")
         dataset = query_latest_dataset(market) if version is None else market.datasets.get(version=version)
         bars = query_bars(dataset)
-    except (NotFound, Dataset.DoesNotExist) as error:
+    except (NotFound, Dataset.DoesNotExist, ArtifactRejected) as error:
         raise Http404("No such market or dataset.") from error
     return JsonResponse(draw_candles(bars, _whole(request, "from"), _whole(request, "to")))
 
 
 @require_safe
-def bars_file(request: HttpRequest, slug: str, kind: str) -> StreamingHttpResponse:
+@require_safe
+def bars_file(request: HttpRequest, slug: str, kind: str) -> HttpResponseBase:
     """Answer a dataset's bars as CSV or Parquet."""
     if not may_operate(request.user):
         raise PermissionDenied
@@ -58,7 +59,11 @@ def bars_file(request: HttpRequest, slug: str, kind: str) -> StreamingHttpRespon
         dataset = query_latest_dataset(market) if version is None else market.datasets.get(version=version)
     except (NotFound, Dataset.DoesNotExist) as error:
         raise Http404("No such market or dataset.") from error
-    return bars_response(dataset, kind, is_async=isinstance(request, ASGIRequest))
+    try:
+        return bars_response(dataset, kind, is_async=isinstance(request, ASGIRequest))
+    except ArtifactRejected as error:
+        messages.error(request, str(error))
+        return redirect(market)
 
 
 def import_file(request: HttpRequest) -> HttpResponse:

@@ -81,3 +81,13 @@ async def test_where_asgi_serves_it_is_streamed_in_pieces(tmp_path):
     pieces = [piece async for piece in _pieces_async(path.open("rb"))]
     assert len(pieces) == 3
     assert b"".join(pieces) == path.read_bytes()
+
+
+def test_a_dataset_whose_file_is_gone_is_an_error_with_a_reason(market, client, make_user):
+    client.force_login(make_user("operator"))
+    dataset = market.datasets.get()
+    dataset.path.unlink()
+    page = client.get(reverse("markets:bars-csv", args=[market.slug]), follow=True)
+    assert "cannot be read" in page.content.decode()
+    assert client.get(f"/api/v1/datasets/{dataset.pk}/bars.csv").status_code == 422
+    assert client.get(reverse("markets:candles", args=[market.slug])).status_code == 404

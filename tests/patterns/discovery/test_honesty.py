@@ -69,7 +69,7 @@ def test_a_miner_whose_words_see_three_bars_ahead_is_caught(monkeypatch: pytest.
 
 @pytest.mark.slow
 def test_without_the_correction_for_many_tests_every_market_has_patterns() -> None:
-    careless = MiningOptions(false_discovery_rate=0.999, confirmation_rate=0.999)
+    careless = MiningOptions(false_discovery_rate=0.9999999, confirmation_rate=0.999)
     outcomes = [run_null(index, options=careless) for index in range(3)]
     assert all(each.n_candidates > 100 for each in outcomes)
 

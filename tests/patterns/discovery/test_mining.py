@@ -11,7 +11,7 @@ from patterns.discovery.features import Features
 from patterns.discovery.mining import mine
 from patterns.discovery.options import MiningOptions, Segments
 from patterns.discovery.outcomes import forward_log_returns
-from patterns.discovery.pattern import REGIMES, Shape
+from patterns.discovery.pattern import Shape
 from patterns.discovery.rates import adjusted_p_values
 from patterns.discovery.regimes import tercile_cuts
 from tests.markets import gaussian_bars
@@ -65,9 +65,9 @@ def named(asked: dict[str, int]) -> str:
 @pytest.mark.parametrize(
     ("options", "n_listed"),
     [
-        (SMALL, 16 * 16 * 2),
-        (replace(SMALL, regimes=("trend", "place"), max_conditions=1), 16 * 7 * 2),
-        (replace(SMALL, regimes=REGIMES, horizons=(7,)), 16 * (1 + 4 * 3 + 6 * 9)),
+        (SMALL, 16 * 13 * 2),
+        (replace(SMALL, regimes=("volatility", "volume"), max_conditions=2), 16 * 16 * 2),
+        (replace(SMALL, max_conditions=2, horizons=(7,)), 16 * (1 + 4 * 3 + 6 * 9)),
     ],
 )
 def test_every_candidate_equals_brute_force(options: MiningOptions, n_listed: int) -> None:
@@ -132,7 +132,7 @@ def test_several_windows_are_one_family_of_tests() -> None:
     both = mine(bars, Segments(slice(0, 20_000)), MiningOptions(windows=(20, 50)))
     each = [mine(bars, Segments(slice(0, 20_000)), MiningOptions(windows=(w,))) for w in (20, 50)]
     assert both.candidates_tested == sum(one.candidates_tested for one in each)
-    assert both.candidates_listed == 2 * 243 * 16 * 6
+    assert both.candidates_listed == 2 * 243 * 13 * 6
 
 
 def test_without_volume_the_volume_regimes_are_left_out_with_a_reason() -> None:
@@ -223,6 +223,6 @@ def test_features_of_other_bars_are_refused() -> None:
         mine(gaussian_bars(200, 1), Segments(slice(0, 200)), features=Features(gaussian_bars(200, 2)))
 
 
-def test_the_default_list_is_words_times_regimes_times_horizons() -> None:
-    assert MiningOptions().n_listed == 243 * 4 * 4 * 6
+def test_the_default_list_is_words_alone_or_with_a_third_of_one_of_four_features() -> None:
+    assert MiningOptions().n_listed == 243 * (1 + 4 * 3) * 6
     assert MiningOptions().shapes == (Shape(50, 5, 3),)

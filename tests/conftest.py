@@ -26,6 +26,37 @@ def shared_dir() -> Path:
     return SHARED
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--only-database",
+        action="store_true",
+        help="run only tests that use the database: a second home's pass",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what another pass runs: tests of the other database, and tests that touch none."""
+    vendor = "postgresql" if connection.vendor == "postgresql" else "sqlite"
+    other = "only_on_sqlite" if vendor == "postgresql" else "only_on_postgresql"
+    is_second = config.getoption("--only-database")
+    wanted = [
+        item
+        for item in items
+        if item.get_closest_marker(other) is None and not (is_second and not _uses_database(item))
+    ]
+    if len(wanted) < len(items):
+        kept = set(wanted)
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = wanted
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    names = set(getattr(item, "fixturenames", ()))
+    return item.get_closest_marker("django_db") is not None or not names.isdisjoint(
+        {"db", "transactional_db", "django_db_setup"}
+    )
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

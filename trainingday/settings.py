@@ -242,6 +242,8 @@ REST_FRAMEWORK = {
 }
 REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False}
 KNOX_TOKEN_MODEL = "access.ApiToken"  # noqa: S105  (a model, no secret)
+# Knox's migrations would make the table of its own tokens, which no model here knows.
+MIGRATION_MODULES = {"knox": None}
 # (uses, seconds) of each limit; see trainingday/access/limits.py for where they are counted.
 TRAININGDAY_RATE_LIMITS = {
     "login": (env.int("LIMIT_LOGINS", 5), 300),

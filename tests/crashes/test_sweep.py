@@ -17,7 +17,7 @@ from tests.crashes.scenarios import SCENARIOS
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 # In CI each (scenario, fault, database) takes every STRIDE-th point, each from another start; `CRASH_POINTS=all`
 # takes them all.
-STRIDE = 1 if os.environ.get("CRASH_POINTS") == "all" else 4
+STRIDE = 1 if os.environ.get("CRASH_POINTS") == "all" else 6
 ORDER = list(itertools.product(SCENARIOS, Fault))
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from trainingday.exceptions import FenceLost, RunCancelled
 from trainingday.runs.kinds import get_kind
 from trainingday.runs.models import Run, RunEvent, RunState
+from trainingday.runs.wake import wake
 from trainingday.typing import JSONDict
 
 SECONDS_BETWEEN_TICKS = 0.5
@@ -60,6 +61,7 @@ class RunContext:
         """Record an event inside an open `transaction`."""
         self._seq += 1
         RunEvent.objects.create(run_kind=self.kind, run_pk=self.pk, seq=self._seq, kind=kind, payload=payload)
+        wake()
 
     def stage(self, name: str, progress: float) -> None:
         """Enter a stage; `progress` is the fraction of the whole run done before it."""

@@ -14,8 +14,9 @@ from trainingday.runs.kinds import get_kind
 from trainingday.runs.live_socket import Feed
 from trainingday.runs.models import RunEvent
 from trainingday.runs.queries import snapshot
+from trainingday.runs.wake import Alarm, listening
 
-SECONDS_BETWEEN_READS = 0.25
+MIN_SECONDS_BETWEEN_READS = 0.05  # however often it is woken
 MAX_EVENTS_PER_READ = 500
 RunKey = tuple[str, int]
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ def event_frame(event: RunEvent) -> dict[str, Any]:
 
 
 class Relay:
-    """Reads new events of the watched runs four times a second, however many sockets watch.
+    """Reads new events of the watched runs when it is woken, and by the clock, however many sockets watch.
 
     Each run has one writer, so its seq numbers commit in order and no event can be skipped.
     """
@@ -50,6 +51,7 @@ class Relay:
         self._positions: dict[RunKey, int] = {}
         self._snapshots: dict[RunKey, dict[str, Any]] = {}
         self._task: asyncio.Task[None] | None = None
+        self.alarm = Alarm()
 
     def subscribe(self, key: RunKey, last_seq: int) -> Subscription:
         """Start to watch a run whose events up to `last_seq` the caller reads itself."""
@@ -68,14 +70,17 @@ class Relay:
                 table.pop(subscription.key, None)
 
     async def _tail(self) -> None:
-        while self._subscriptions:
-            try:
-                events, snapshots = await database_sync_to_async(self._read)(dict(self._positions))
-                self._fan_out(events, snapshots)
-            except Exception:
-                log.exception("relay could not read")
-                await asyncio.sleep(2)
-            await asyncio.sleep(SECONDS_BETWEEN_READS)
+        self.alarm = alarm = Alarm()
+        async with listening(alarm):
+            while self._subscriptions:
+                try:
+                    events, snapshots = await database_sync_to_async(self._read)(dict(self._positions))
+                    self._fan_out(events, snapshots)
+                except Exception:
+                    log.exception("relay could not read")
+                    await asyncio.sleep(2)
+                await asyncio.sleep(MIN_SECONDS_BETWEEN_READS)
+                await alarm.wait()
 
     def _read(self, positions: dict[RunKey, int]) -> tuple[list[RunEvent], dict[RunKey, dict[str, Any]]]:
         if not positions:

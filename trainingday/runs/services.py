@@ -18,6 +18,7 @@ from trainingday.access import audit
 from trainingday.exceptions import NotFound, StateConflict
 from trainingday.runs.kinds import all_kinds, get_kind
 from trainingday.runs.models import ACTIVE, Run, RunState
+from trainingday.runs.wake import wake
 
 LEASE = timedelta(seconds=60)
 # How long a message is given before another is sent: a queued run may wait for a free worker, while one
@@ -91,6 +92,7 @@ def claim(kind: str, pk: int) -> int | None:
             started_at=Coalesce("started_at", Now()),
             worker=worker_name(),
         )
+        wake()
         return runs.values_list("fence", flat=True).get() if n_claimed else None
 
 
@@ -135,6 +137,7 @@ def cancel(run: Run) -> None:
     with transaction.atomic():
         _ask_to_stop(run, runs)
         audit.record("cancel", run, details={"market": run.market.slug})
+        wake()
 
 
 def _ask_to_stop(run: Run, runs: QuerySet[Run]) -> None:

@@ -168,6 +168,14 @@ def compare_sharpe_ratios(candidate: FloatArray, baseline: FloatArray) -> Sharpe
     ------
     InvalidArgument
         If lengths differ, or a series is constant (other than a flat baseline), not finite or too short.
+
+    Notes
+    -----
+    Ledoit & Wolf (2008) weigh the four moments by one kernel, with a bandwidth from all four; here the
+    kernel is that of their combination, the influence series, with a bandwidth of its own. On their fund
+    data (120 months; not kept here, their licence is unknown) this gives 0.05139 (two-sided p 0.059) for
+    the funds and 0.3268 (0.170) for the hedge funds, the four-moment form by `arch` 0.05255 (0.065) and
+    0.3176 (0.158). With the same bandwidth both forms are equal.
     """
     returns, others = as_series(candidate, "candidate"), as_series(baseline, "baseline")
     if returns.shape != others.shape:

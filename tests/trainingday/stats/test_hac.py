@@ -5,8 +5,12 @@ import math
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from arch.covariance import kernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import lfilter
+from statsmodels.stats.sandwich_covariance import S_hac_simple
+from statsmodels.tsa.ar_model import AutoReg
 
 from tests.markets import null_returns
 from trainingday.exceptions import InvalidArgument
@@ -118,6 +122,55 @@ def test_statsmodels_agrees_on_the_long_run_variance_with_parzen_weights():
     assert long_run_variance(series) == pytest.approx(theirs, rel=1e-9)
     # Its truth is 1 / (1 - 0.4)**2.
     assert long_run_variance(series) == pytest.approx(1 / 0.36, rel=0.2)
+
+
+def moment_gradient(series):
+    """Return the moments of two series, centred, and Ledoit & Wolf's gradient of the difference in them."""
+    mean, square = series.mean(axis=0), (series**2).mean(axis=0)
+    cubed = (square - mean**2) ** 1.5
+    gradient = np.array(
+        [square[0] / cubed[0], -square[1] / cubed[1], -mean[0] / (2 * cubed[0]), mean[1] / (2 * cubed[1])]
+    )
+    moments = np.column_stack([series, series**2])
+    return moments - moments.mean(axis=0), gradient
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_paper_s_four_moment_form_by_statsmodels_and_arch_is_the_same_standard_error(seed):
+    # The shape of the paper's fund data: ten years of months, two correlated heavy-tailed series in percent.
+    rng = np.random.default_rng(seed)
+    common = rng.standard_t(4, 120)
+    series = np.column_stack([0.5 + 4 * (0.7 * common + 0.7 * rng.standard_t(4, 120)) for _ in range(2)])
+    series[1:] += 0.2 * series[:-1]
+    found = compare_sharpe_ratios(series[:, 0], series[:, 1])
+    moments, gradient = moment_gradient(series)
+    combined = influence_series(series[:, 0])[1] - influence_series(series[:, 1])[1]
+    rho = float(combined[1:] @ combined[:-1]) / float(combined @ combined)
+    bandwidth = parzen_bandwidth(rho, 120)
+    n_lags = math.ceil(bandwidth) - 1
+
+    def weights(n_lags):
+        x = np.arange(n_lags + 1) / bandwidth
+        return np.where(x <= 0.5, 1 - 6 * x**2 + 6 * x**3, 2 * (1 - x) ** 3)
+
+    total = S_hac_simple(moments, nlags=n_lags, weights_func=weights)
+    assert found.se_hac == pytest.approx(math.sqrt(gradient @ total @ gradient / 120 / 116), rel=1e-10)
+    # arch divides a lag by bandwidth + 1 and drops the lags beyond the bandwidth's whole part.
+    parzen = kernel.Parzen(moments, bandwidth=bandwidth - 1, center=False)
+    assert parzen.kernel_const == 2.6614
+    theirs = math.sqrt(gradient @ parzen.cov.long_run @ gradient / 116)
+    assert found.se_hac == pytest.approx(theirs, rel=5e-3)
+
+
+def test_the_plug_in_bandwidth_is_andrews_for_the_autoregression_that_statsmodels_fits():
+    noise = np.random.default_rng(2).standard_normal(3_000)
+    series = lfilter([1.0], [1.0, -0.5], noise)
+    series -= series.mean()
+    rho = float(AutoReg(series, 1, trend="n").fit().params[0])
+    own = float(series[1:] @ series[:-1]) / float(series @ series)
+    assert parzen_bandwidth(own, 3_000) == pytest.approx(
+        2.6614 * (3_000 * 4 * rho**2 / (1 - rho) ** 4) ** 0.2, rel=2e-3
+    )
 
 
 def test_strong_negative_autocorrelation_is_floored_at_a_tenth_of_the_variance():

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from sessions.models import ModelVersion
-from strategies.models import Champion, Look
+from strategies.models import Champion, ForwardRecord, Look
 from strategies.queries import public_decision
 from trainingday.stats.gate import Verdict
 from trainingday.typing import JSONDict
@@ -83,6 +83,7 @@ class ModelPage:
     children: list[ModelVersion]
     reign: Champion | None
     champion: ModelVersion | None
+    record: ForwardRecord | None
 
     @property
     def rival(self) -> ModelVersion | None:
@@ -93,6 +94,14 @@ class ModelPage:
     @property
     def model(self) -> ModelVersion:
         return self.line.model
+
+    @property
+    def gate(self) -> JSONDict | None:
+        """Return the gate card of the session's candidate; a baseline sat no exam."""
+        if self.model.stage == ModelVersion.Stage.BASELINE:
+            return None
+        gate = self.model.session.report.get("gate")
+        return gate if isinstance(gate, dict) else None
 
     @property
     def is_champion(self) -> bool:

@@ -39,6 +39,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         list(model.children.order_by("number")),
         registry.proven_reign(model),
         queries.current_best(model.market),
+        queries.later_record(model),
     )
     return render(
         request, "sessions/model.html", {"model": model, "page": page, "curve": charts.model_chart(model)}

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from django.db.models import Count, FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from sessions.models import ModelVersion, SessionReplay, TrainingSession, Trial
 from strategies.ledger import exams_left_of, with_exams_left
-from strategies.models import Champion
+from strategies.models import Champion, ForwardRecord
 from trainingday.display import is_defined
 from trainingday.exceptions import NotFound
 from trainingday.markets.models import Market
@@ -58,6 +58,12 @@ def query_models() -> QuerySet[ModelVersion]:
     return ModelVersion.objects.select_related(
         "market", "session__look", "parent", "strategy", "selection_strategy", "dataset"
     )
+
+
+def later_record(model: ModelVersion) -> ForwardRecord | None:
+    """Return what a model did on bars that came later: as champion, else as a rejected challenger."""
+    records = ForwardRecord.objects.filter(strategy=model.strategy_id).select_related("look")
+    return records.order_by(F("reign").desc(nulls_last=True), "-pk").first()
 
 
 @dataclass(frozen=True)

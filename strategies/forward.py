@@ -6,11 +6,11 @@ decided from bars up to its own, and what is recorded is never computed again, s
 it. Two rules read the record, and nothing else that decides does:
 
 - A challenger whose lead over the champion, and over the market baseline that its exam had fixed, leaves 0
-  below it is promoted. The level of each such sequence is the exam's own: by luck alone a challenger is ever
+  below it at the newest bar is promoted. The level of each such sequence is the exam's own: by luck alone a challenger is ever
   promoted with at most `market.alpha`, 0.005. Only challengers that used a sealed exam are followed, at most
   ten per test window between promotions, so that what luck may promote this way is bounded as the exams are,
   by another 5 % per window. A promotion on forward evidence refills no exams.
-- A champion whose own mean leaves 0 above it rings the decay alarm (level 0.05, two-sided).
+- A champion whose own mean leaves 0 above it at the newest bar rings the decay alarm (level 0.05, two-sided).
 
 How this squares with a later exam on the same bars: they become a test window in time, and by then the record
 of these few strategies on them is public. A candidate of that window was not searched, trained or selected by
@@ -217,6 +217,7 @@ def _promote_first(market: Market, champion: Champion | None, followers: Iterabl
         _, _, record, reason = min(proven, key=lambda entry: entry[:2])
         with audit.doing("promote on later bars", reason):
             crown(market, record.strategy, reason=reason, forward=record)
+        ForwardRecord.objects.filter(pk=record.pk).update(proof=record.standing)
         log.info("promoted on forward evidence", market=market.slug, strategy=record.strategy_id)
 
 

@@ -11,6 +11,7 @@ from strategies.forward_series import ForwardSeries
 from strategies.models import Look
 from trainingday.display import percent, thin
 from trainingday.stats.forward import (
+    MIN_FORWARD_BARS,
     ForwardEvidence,
     ForwardVerdict,
     challenger_evidence,
@@ -39,7 +40,7 @@ class Lead:
     n_bars : int
         Recorded bars that both have.
     decided_us : int or None
-        First bar at which the sequence left 0 out on the side of the verdict, microseconds UTC.
+        First bar of those, up to the last, at which the sequence leaves 0 out, microseconds UTC.
     """
 
     rival: str
@@ -185,11 +186,19 @@ def _taken(series: ForwardSeries, places: Any) -> ForwardSeries:
 
 
 def _lead(rival: str, found: ForwardEvidence, series: ForwardSeries, level: float) -> Lead:
+    """Return the lead over a rival, in words that name it."""
+    words = {
+        ForwardVerdict.BETTER: "It earned more than {} on bars that neither had seen.",
+        ForwardVerdict.WORSE: "It earned less than {} on bars that neither had seen.",
+        ForwardVerdict.UNDECIDED: "Later bars do not yet tell it from {}.",
+    }
+    is_early = found.n_bars < MIN_FORWARD_BARS
+    reason = found.reason if is_early else words.get(found.verdict, found.reason).format(rival)
     decided_us = None if found.decided_at is None else int(series.timestamps[found.decided_at])
     return Lead(
         rival,
         found.verdict.value,
-        found.reason,
+        reason,
         found.mean,
         found.low,
         found.high,

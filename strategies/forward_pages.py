@@ -9,13 +9,36 @@ from functools import cached_property
 from strategies.forward_evidence import ALARM_LEVEL
 from strategies.forward_series import ForwardSeries
 from strategies.models import Champion, ForwardRecord, Look
+from strategies.queries import public_decision
 from trainingday.charts import Chart, Trace
-from trainingday.display import thin
+from trainingday.display import percent, thin
 from trainingday.markets.models import Market, moment
 from trainingday.stats.forward import MIN_FORWARD_BARS, follow_mean
 from trainingday.typing import FloatArray, JSONDict
 
 TIME = "Bar, UTC"
+
+
+def promotion_card(reign: Champion) -> JSONDict | None:
+    """Return the gate card of what made a champion: its exam, or its lead on later bars; None by hand."""
+    origin = reign.restores or reign
+    if origin.look is not None:
+        return public_decision(origin.look)
+    if origin.forward is None or not origin.forward.proof:
+        return None
+    proof = origin.forward.proof
+    rules = [
+        {
+            "title": f"Leads {lead['rival']} beyond luck",
+            "threshold": f"the whole confidence sequence above 0, level {lead['level']:g}",
+            "value": f"{percent(lead['mean'])} a year ({percent(lead['low'])} to {percent(lead['high'])}), "
+            f"n = {lead['n_bars']:,} bars",
+            "passed": True,
+            "reason": lead["reason"],
+        }
+        for lead in proof["leads"]
+    ]
+    return {"verdict": "passed", "reason": proof["reason"], "rules": rules, "is_forward": True}
 
 
 @dataclass(frozen=True, eq=False)

@@ -241,6 +241,7 @@ class ForwardRecord(models.Model):
     checked_us = models.BigIntegerField("newest bar that was offered, microseconds UTC")
     n_bars = models.PositiveIntegerField(default=0)
     standing = models.JSONField(default=dict, blank=True)
+    proof = models.JSONField(default=dict, blank=True, help_text="The standing that promoted it.")
     problem = models.TextField(blank=True, default="", help_text="Why newer bars could not be recorded.")
     created_at = models.DateTimeField(auto_now_add=True)
 

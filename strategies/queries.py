@@ -30,7 +30,15 @@ def current_champion(market: Market) -> Champion | None:
 def champion_history(market: Market) -> QuerySet[Champion]:
     """Return every reign of a market, newest first."""
     return Champion.objects.filter(market=market).select_related(
-        "market", "strategy", "look", "decided_by", "restores__strategy", "record"
+        "market",
+        "strategy",
+        "look",
+        "decided_by",
+        "forward",
+        "restores__strategy",
+        "restores__look",
+        "restores__forward",
+        "record",
     )
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from strategies import queries, services
 from strategies.forms import ReasonForm, StartTournamentForm
-from strategies.forward_pages import ForwardPage
+from strategies.forward_pages import ForwardPage, promotion_card
 from strategies.ledger import exams_left_of, with_exams_left
 from strategies.lists import CHAMPIONS, TOURNAMENTS
 from strategies.models import Champion
@@ -81,6 +81,7 @@ def champion(request: HttpRequest, slug: str) -> HttpResponse:
         "exams": queries.exams_summary(market, window, exams_left_of(market)) if window else "",
         "looks": [(look, queries.public_decision(look)) for look in looks],
         "forward": ForwardPage.of(market, history, looks),
+        "gate": promotion_card(history[0]) if history and history[0].until is None else None,
     }
     return render(request, "strategies/champion.html", context)
 

@@ -275,6 +275,17 @@ def test_home_costs_the_same_for_one_and_for_many_markets(viewer: Client) -> Non
     assert counts[0] == counts[1] <= MAX_QUERIES
 
 
+@pytest.mark.parametrize("stage", ["rejected", "baseline"])
+def test_the_page_of_an_examined_model_shows_its_gate_card(viewer: Client, stage: str) -> None:
+    market = pages.make_market()
+    session = pages.make_session(market, pages.make_dataset(market), report={"gate": NOT_PROVEN})
+    model = make_model(session, 1)
+    ModelVersion.objects.update(stage=stage)
+    text = viewer.get(reverse("sessions:model", args=[model.pk])).content.decode()
+    assert ("What this exam could have seen" in text) is (stage == "rejected")
+    assert (NOT_PROVEN["reason"] in text) is (stage == "rejected")
+
+
 @pytest.mark.parametrize("verdicts", [[], ["not_proven"], ["not_proven", "passed"], ["passed", "not_proven"]])
 def test_home_counts_exams_as_the_ledger_does(verdicts: list[str]) -> None:
     from strategies.queries import exams_left

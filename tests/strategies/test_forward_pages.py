@@ -124,3 +124,37 @@ def test_unknown_parameters_are_refused(planted, viewer):
     assert viewer.get("/api/v1/forward-records/?wrong=1").status_code == 400
     assert viewer.get(f"/api/v1/forward-records/{pk}/bars/?wrong=1").status_code == 400
     assert viewer.post("/api/v1/forward-records/", {}).status_code in (403, 405)
+
+
+def test_a_promotion_on_later_bars_has_its_own_gate_card(planted, viewer):
+    market, bars = planted
+    crown(market, bad(market), reason="a test")
+    reject(market, good(market))
+    arrive(market, bars, FIRST + 1500)
+    proof = ForwardRecord.objects.get(look__isnull=False).proof
+    arrive(market, bars, FIRST + 1700)
+    text = " ".join(viewer.get(addresses(market)[2]).content.decode().split())
+    assert "The gate that it passed" in text
+    assert "On bars that came after its failed exam. Every rule must hold." in text
+    assert "Leads the champion beyond luck" in text and "Leads doing nothing beyond luck" in text
+    assert text.count("n = 1,500 bars") >= 2  # as it was when it was promoted, whatever came since
+    assert ForwardRecord.objects.get(look__isnull=False).proof == proof and proof["promotes"]
+
+
+def test_a_champion_set_by_hand_shows_no_gate(planted, viewer):
+    market, _ = planted
+    crown(market, good(market), reason="By hand.", decided_by=pages.make_user("admin"))
+    text = viewer.get(addresses(market)[2]).content.decode()
+    assert "The gate that it passed" not in text and "a person decided" in text
+
+
+def test_a_champion_by_exam_shows_the_gate_card(planted, viewer):
+    market, _ = planted
+    public = {
+        "verdict": "passed", "reason": "Passed: it beat buy and hold.", "rules": [], "p_value": 0.001,
+        "comparisons": [], "sensitivity": "An exam of 600 bars catches 80 of 100.",
+    }  # fmt: skip
+    look = reject(market, good(market), verdict="passed", decision={"sealed": public, "public": public})
+    crown(market, good(market), reason=public["reason"], look=look)
+    text = viewer.get(addresses(market)[2]).content.decode()
+    assert "The gate that it passed" in text and "What this exam could have seen" in text

@@ -133,6 +133,7 @@ class Decision:
     comparisons : tuple of Comparison
         One per baseline; empty where the exam was not graded.
     detectable_difference : float or None
+        None without a bar.
         Smallest annualised improvement over every baseline that this exam would have caught with 80 %
         probability, rounded up to two significant digits: more digits would give away the sealed Sharpe
         ratio through its standard error.

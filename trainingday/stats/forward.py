@@ -52,7 +52,7 @@ class ForwardEvidence:
     mean, low, high : float or None
         Annualised, at the last bar.
     decided_at : int or None
-        First bar at which the sequence excluded 0 on the side of the verdict.
+        First bar of those, up to the last, at which the sequence excludes 0.
     n_bars : int
     """
 
@@ -130,7 +130,7 @@ def challenger_evidence(
     Returns
     -------
     ForwardEvidence
-        BETTER promotes on forward evidence, whenever it came.
+        BETTER promotes on forward evidence.
     """
     one, other = as_series(challenger, "challenger"), as_series(champion, "champion")
     if one.shape != other.shape:
@@ -142,7 +142,7 @@ def challenger_evidence(
         ForwardVerdict.WORSE: "The challenger earned less than the champion on bars that neither had seen.",
         ForwardVerdict.UNDECIDED: "Later bars do not yet tell the challenger from the champion.",
     }
-    return _follow(one, other, bars_per_year, level, ForwardVerdict.BETTER, sentences)
+    return _follow(one, other, bars_per_year, level, sentences)
 
 
 def decay_alarm(champion: FloatArray, *, bars_per_year: float, level: float = 0.05) -> ForwardEvidence:
@@ -163,7 +163,7 @@ def decay_alarm(champion: FloatArray, *, bars_per_year: float, level: float = 0.
         ForwardVerdict.WORSE: "Decay alarm: since its promotion the champion loses money, beyond bad luck.",
         ForwardVerdict.UNDECIDED: "Since its promotion the champion can not be told from doing nothing.",
     }
-    return _follow(returns, np.zeros_like(returns), bars_per_year, level, ForwardVerdict.WORSE, sentences)
+    return _follow(returns, np.zeros_like(returns), bars_per_year, level, sentences)
 
 
 def _follow(
@@ -171,10 +171,9 @@ def _follow(
     other: FloatArray,
     bars_per_year: float,
     level: float,
-    awaited: ForwardVerdict,
     sentences: dict[ForwardVerdict, str],
 ) -> ForwardEvidence:
-    """Return what the sequence says; the verdict that is acted on is not hidden by an earlier opposite one."""
+    """Return what the sequence says at the last bar, which is as good a moment to act as any other."""
     year = check_bars_per_year(bars_per_year)
     n_bars = int(one.shape[0])
     if n_bars < MIN_FORWARD_BARS:
@@ -187,7 +186,7 @@ def _follow(
         reason = "Some later returns are not finite numbers, so nothing can be told from them."
         return ForwardEvidence(ForwardVerdict.CANNOT_TELL, reason, None, None, None, None, n_bars)
     sequence = follow_mean(differences, bars_per_year=year, level=level)
-    verdict, decided_at = _first_exclusion(sequence, awaited)
+    verdict, decided_at = _present_verdict(sequence)
     low, high = float(sequence.low[-1]) * year, float(sequence.high[-1]) * year
     is_bounded = math.isfinite(low)
     return ForwardEvidence(
@@ -201,19 +200,13 @@ def _follow(
     )
 
 
-def _first_exclusion(
-    sequence: ConfidenceSequence, awaited: ForwardVerdict
-) -> tuple[ForwardVerdict, int | None]:
-    """Return on which side 0 was ever left out, the awaited one first, and since which bar.
-
-    The bounds hold at all bars together, so any bar may decide: a champion that earned for a year and then
-    lost more than that still rings the alarm.
-    """
+def _present_verdict(sequence: ConfidenceSequence) -> tuple[ForwardVerdict, int | None]:
+    """Return on which side the sequence leaves 0 out at the last bar, and since which bar it does."""
     sides = {ForwardVerdict.BETTER: sequence.low > 0, ForwardVerdict.WORSE: sequence.high < 0}
-    for verdict in sorted(sides, key=lambda side: side is not awaited):
-        bars = np.flatnonzero(sides[verdict])
-        if bars.size:
-            return verdict, int(bars[0])
+    for verdict, outside in sides.items():
+        if outside[-1]:
+            inside = np.flatnonzero(~outside)
+            return verdict, int(inside[-1]) + 1 if inside.size else 0
     return ForwardVerdict.UNDECIDED, None
 
 

@@ -69,7 +69,7 @@ def decide(
     Decision
         PASSED only where the p-value against every baseline is at most the level and every annualised
         difference reaches the smallest improvement. Data that cannot be graded is CANNOT_TELL and uses
-        no exam.
+        no exam; what such an exam could have seen is then that of independent returns against flat.
 
     Raises
     ------
@@ -91,7 +91,9 @@ def decide(
     if failed is not None:
         verdict = Verdict.NO_EXAM_LEFT if failed.name == "exams_left" else Verdict.CANNOT_TELL
         rules = (*entry, *_grading_rules(None, None, exam))
-        return Decision(verdict, failed.reason, None, rules, (), None, returns.shape[0], n_trades, exam.level)
+        n_bars = int(returns.shape[0])
+        seen = _rounded_up(detectable_improvement(n_bars, annual**2, exam.level)) if n_bars else None
+        return Decision(verdict, failed.reason, None, rules, (), seen, n_bars, n_trades, exam.level)
     return _grade(returns, others, entry, n_trades, annual, exam)
 
 

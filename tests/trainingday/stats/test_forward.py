@@ -71,6 +71,19 @@ def test_a_losing_champion_rings_the_alarm_and_a_sound_one_does_not():
     assert decay_alarm(noise + 0.001, bars_per_year=YEAR).verdict is ForwardVerdict.BETTER
 
 
+def test_the_newest_bar_speaks_whatever_an_earlier_one_said():
+    noise = null_returns("gaussian", 9_000, np.random.default_rng(11))
+    noise -= noise.mean()
+    drift = np.concatenate([np.full(3_000, 0.001), np.full(6_000, -0.002)])
+    earned, lost = noise[:3_000] + drift[:3_000], noise + drift
+    assert decay_alarm(earned, bars_per_year=YEAR).verdict is ForwardVerdict.BETTER
+    found = decay_alarm(lost, bars_per_year=YEAR)
+    assert found.verdict is ForwardVerdict.WORSE
+    assert 3_000 < found.decided_at < 9_000 and found.high < 0
+    between = decay_alarm(lost[: found.decided_at], bars_per_year=YEAR)
+    assert between.verdict is ForwardVerdict.UNDECIDED and between.decided_at is None
+
+
 def test_too_few_bars_decide_nothing():
     found = decay_alarm(np.full(249, -0.01), bars_per_year=YEAR)
     assert found.verdict is ForwardVerdict.UNDECIDED

@@ -134,6 +134,16 @@ def test_it_cannot_tell_from_bad_returns(name):
     json.dumps(decision.as_dict(), allow_nan=False)
 
 
+def test_what_cannot_be_told_still_says_what_such_an_exam_could_have_seen():
+    decision = decide(SKILLED, [FLAT], n_trades=5, bars_per_year=YEAR, exam=Exam())
+    assert decision.verdict is Verdict.CANNOT_TELL
+    # (2.576 + 0.842) / sqrt(years), rounded up to two digits.
+    expected = 3.4174 / math.sqrt(N_BARS / YEAR)
+    assert decision.detectable_difference == pytest.approx(expected, rel=0.06)
+    assert decision.detectable_difference >= expected
+    assert decision.public_dict()["sensitivity"].startswith(f"An exam of {N_BARS:,} bars catches")
+
+
 @pytest.mark.parametrize("name", ["constant", "all_nan", "one_nan", "infinite", "overflowing"])
 def test_it_cannot_tell_against_a_bad_baseline(name):
     decision = exam_of(SKILLED, FLAT, Baseline("champion", BAD[name]))

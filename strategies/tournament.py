@@ -39,7 +39,6 @@ from trainingday.runs.models import RunState
 from trainingday.typing import JSONDict
 
 N_SHOWN = 10
-N_CLONES_READ = 2000
 N_OF_A_FAMILY = 20
 MAX_FRONT = 200
 BREED_PATH = "trainingday.nsga2.breed"  # by its path: only this process, a run's child, may load Optuna
@@ -247,7 +246,7 @@ def _conclude(
     split: Split,
 ) -> None:
     """Form the ensembles, choose the winner, score the controls, and record it all in one transaction."""
-    fittest = _different(evolution.leaders(N_CLONES_READ))
+    fittest = _different(evolution.leaders(len(evolution.individuals)))
     leaders = list(zip(fittest, strategies_of(tournament, fittest, plan.families), strict=True))
     ensembles = form_ensembles(scorer, leaders[:N_LEADERS], plan.ensembles)
     front = front_of(evolution.individuals) if plan.search == NSGA2 else []

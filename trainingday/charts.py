@@ -46,7 +46,7 @@ class Trace:
         drawn |= {"dash": self.dash, "symbol": self.symbol, "x": [self.x[i] for i in chosen]}
         for key in ("y", "low", "high"):
             values = getattr(self, key)
-            if values:
+            if values or key == "y":  # a live page appends to y, however empty it began
                 drawn[key] = [_rounded(values[i]) for i in chosen]
         if self.labels:
             drawn["labels"] = [self.labels[i] for i in chosen]

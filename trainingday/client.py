@@ -100,7 +100,7 @@ class Client:
 
         address = f"ws{self._address.removeprefix('http')}ws/signals/?market={quote(market)}"
         headers = {"Authorization": str(self._session.headers["Authorization"])}
-        pause = 1.0
+        pause, reason = 1.0, "the token is not good"
         while True:
             try:
                 with connect(address, additional_headers=headers, open_timeout=self._timeout) as socket:
@@ -109,12 +109,13 @@ class Client:
                         if frame["type"] == "signal":
                             pause = 1.0
                             yield _signal(frame["signal"])
+                        elif frame["type"] == "error":
+                            reason = str(frame["message"])
             except InvalidStatus as error:
                 raise ApiError(error.response.status_code, "the server refused the socket") from error
             except ConnectionClosed as error:
                 if error.rcvd is not None and error.rcvd.code in CLOSED:
-                    reason = error.rcvd.reason or "the server closed the socket"
-                    raise ApiError(CLOSED[error.rcvd.code], reason) from error
+                    raise ApiError(CLOSED[error.rcvd.code], error.rcvd.reason or reason) from error
             except OSError:
                 pass  # not reachable for now
             time.sleep(pause)

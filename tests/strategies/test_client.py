@@ -112,6 +112,15 @@ def test_a_socket_closed_for_good_says_why(code, status):
     assert caught.value.status == status
 
 
+def test_the_servers_error_is_the_reason():
+    def handle(socket):
+        socket.send(json.dumps({"type": "error", "code": "not_found", "message": "no market is called X"}))
+        socket.close(4404)
+
+    with server_of(handle) as bot, pytest.raises(ApiError, match="no market is called X"):
+        next(bot.signals("X"))
+
+
 def test_a_server_that_cannot_be_reached_is_tried_again_and_again(monkeypatch):
     pauses = []
 

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from trainingday.markets.models import Dataset, ImportProfile, Market, TestWindow
+from trainingday.stats.gate import level_price
 
 
 @admin.register(Market)
@@ -25,11 +26,23 @@ class MarketAdmin(admin.ModelAdmin[Market]):
     ]
     list_filter = ["venue", "interval", "calendar"]
     search_fields = ["symbol", "slug"]
-    readonly_fields = ["slug", "created_at"]
+    fields = [
+        ("slug", "created_at"),
+        ("symbol", "venue", "interval"),
+        "calendar",
+        ("fee", "slippage"),
+        "bars_per_year",
+        ("alpha", "price_of_the_level"),
+    ]
+    readonly_fields = ["slug", "created_at", "price_of_the_level"]
+
+    @admin.display(description="what the exam level costs")
+    def price_of_the_level(self, market: Market) -> str:
+        return f"{level_price(market.alpha)} A change holds from the next exam on and is audited."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Market | None = None) -> list[str]:
         # the series that datasets belong to cannot turn into another one
-        return ["slug", "created_at", *(["symbol", "venue", "interval"] if obj else [])]
+        return [*self.readonly_fields, *(["symbol", "venue", "interval"] if obj else [])]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):

@@ -11,6 +11,7 @@ from trainingday.markets.candles import draw_candles
 from trainingday.markets.exchange.exchanges import EXCHANGES
 from trainingday.markets.models import Dataset, Market, TestWindow, moment
 from trainingday.markets.queries import query_bars, query_split, query_test_window
+from trainingday.stats.gate import level_price
 from trainingday.typing import JSONDict
 
 TABLE_ROWS = 100
@@ -40,6 +41,10 @@ class MarketPage:
     candles: JSONDict
     segments: list[Segment]
     problem: str
+
+    @property
+    def level_price(self) -> str:
+        return level_price(self.market.alpha)
 
     @property
     def may_refresh(self) -> bool:

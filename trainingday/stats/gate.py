@@ -29,6 +29,7 @@ __all__ = [
     "decide",
     "detectable_improvement",
     "exams_sentence",
+    "level_price",
     "market_baseline",
     "years_needed",
 ]
@@ -160,6 +161,22 @@ def exams_sentence(exam: Exam, n_exams: int = N_EXAMS) -> str:
     return (
         f"You have {exam.exams_left} of {n_exams} sealed {noun} left. Each is graded so strictly that the "
         f"chance of any luck-only pass is at most {chance * 100:g}%."
+    )
+
+
+def level_price(level: float, n_exams: int = N_EXAMS) -> str:
+    """Return what an exam level costs in luck-only passes, for whoever sets it.
+
+    Notes
+    -----
+    The bound is Bonferroni's over the exams of one test window. The simulated shares are EVIDENCE.md's, of
+    400 null markets with 50 sessions each, challengers only.
+    """
+    _check_level(level)
+    return (
+        f"At p at most {level:g} luck alone passes one of the {n_exams} exams in at most "
+        f"{min(1.0, n_exams * level) * 100:g} % of test windows. Simulated on 400 markets without a signal, 50 "
+        "sessions each: 1.5 % saw a false promotion at 0.005, 9.5 % at 0.05."
     )
 
 

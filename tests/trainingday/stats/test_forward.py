@@ -13,6 +13,7 @@ from trainingday.stats.forward import (
     challenger_evidence,
     confidence_sequence,
     decay_alarm,
+    follow_mean,
 )
 
 YEAR = 2_000.0
@@ -69,6 +70,22 @@ def test_a_losing_champion_rings_the_alarm_and_a_sound_one_does_not():
     assert "Decay alarm" in decay_alarm(noise - 0.001, bars_per_year=YEAR).reason
     assert decay_alarm(noise - noise.mean(), bars_per_year=YEAR).verdict is ForwardVerdict.UNDECIDED
     assert decay_alarm(noise + 0.001, bars_per_year=YEAR).verdict is ForwardVerdict.BETTER
+
+
+@pytest.mark.slow
+def test_ten_challengers_without_skill_are_rarely_ever_promoted():
+    # What a market risks: ten failed exams, each challenger followed for a year of hours at twice the exam's
+    # level (two sides), against the champion alone; the market baseline can only make it rarer.
+    n_markets, n_promoted = 200, 0
+    for market in range(n_markets):
+        rng = np.random.default_rng([12, market])
+        champion = null_returns("student", 8_760, rng)
+        n_promoted += any(
+            (follow_mean(one - champion, bars_per_year=YEAR, level=0.01).low > 0).any()
+            for one in (null_returns("student", 8_760, rng) for _ in range(10))
+        )
+    print(f"\nmarkets that ever promote one of ten challengers without skill: {n_promoted} of {n_markets}")
+    assert n_promoted <= binom.ppf(0.999, n_markets, 0.05)
 
 
 def test_the_newest_bar_speaks_whatever_an_earlier_one_said():

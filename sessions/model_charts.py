@@ -57,7 +57,7 @@ def _cached(pk: int, has_passed: bool) -> EvidenceCharts:
 def _price(series: ModelSeries) -> Chart:
     places = drawn_points(series.bars.close)
     close = Trace("close", times(series.bars, places), series.bars.close[places].tolist(), role="dim")
-    marks = [_marks(series, *mark) for mark in (("enter long", "good", "triangle-up", 1.0), ("enter short", "bad", "triangle-down", -1.0), ("leave", "ink", "circle-open", None))]  # fmt: skip
+    marks = [_marks(series, *mark) for mark in (("enter long", "good", "triangle-up", 1.0), ("enter short", "bad", "triangle-down", -1.0), ("leave", "dim", "circle-open", None))]  # fmt: skip
     bands = []
     for name in ("train", "validation", "test"):
         part: slice = getattr(series.split, name)

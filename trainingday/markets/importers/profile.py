@@ -87,7 +87,8 @@ def _sentence(profile: str, differences: str) -> str:
 
 
 def _difference(name: str, wanted: Any, found: Any) -> str:
-    return f"{name.replace('_', ' ')} should be {_shown(wanted)}, is {_shown(found)}"
+    name = "header line" if name == "has_header" else name.replace("_", " ")
+    return f"{name} should be {_shown(wanted)}, is {_shown(found)}"
 
 
 def _shown(value: Any) -> str:

@@ -11,6 +11,16 @@ from trainingday.markets.models import Market
 from trainingday.runs.models import RunState
 
 
+class PastTournamentField(forms.ModelChoiceField[Tournament]):
+    """A choice of finished tournaments, each with its market."""
+
+    def label_from_instance(self, tournament: Tournament) -> str:
+        return f"{tournament.public_id}, {tournament.market.slug}, {tournament.created_at:%Y-%m-%d}"
+
+
+FINISHED = Tournament.objects.filter(state=RunState.SUCCEEDED, is_part=False).select_related("market")
+
+
 class StartTournamentForm(forms.Form):
     market = forms.ModelChoiceField(
         Market.objects.all(), to_field_name="slug", empty_label="Choose a market",
@@ -28,8 +38,8 @@ class StartTournamentForm(forms.Form):
         choices=list(SEARCHES.items()), initial=GENETIC, required=False, empty_value=GENETIC,
         help_text="NSGA-II looks for a front: entrants that nobody beats in all three. One of it sits the exam.",
     )  # fmt: skip
-    seed_from = forms.ModelChoiceField(
-        Tournament.objects.filter(state=RunState.SUCCEEDED, is_part=False).order_by("-pk"), required=False,
+    seed_from = PastTournamentField(
+        FINISHED.order_by("-pk"), required=False,
         label="Seed from a past population", empty_label="No: defaults, past champions and random ones",
         help_text="Of the same market: its fittest entrants take up to half of the first generation.",
     )  # fmt: skip

@@ -254,9 +254,11 @@ def _conclude(
     winner = _choose(tournament, plan, picked, ensembles)
     controls = score_controls(scorer, winner.strategy if winner else None, tournament.seed)
     baseline = market_baseline(tournament.market, scorer.bars, split)
-    ranked = [(one.uid, strategy) for one, strategy in leaders] + [
-        (one.uid, one.strategy) for one in ensembles
+    entrants: list[tuple[float, str, Strategy]] = [
+        *((_or_worst(one.fitness), one.uid, one.strategy) for one in ensembles),
+        *((_or_worst(one.fitness), one.uid, strategy) for one, strategy in leaders),
     ]
+    ranked = [(uid, strategy) for _, uid, strategy in sorted(entrants, key=lambda line: -line[0])]
     first = [(winner.uid, winner.strategy)] if winner else []
     summary: JSONDict = {
         "winner_fitness": winner.fitness if winner else None,

@@ -109,7 +109,7 @@ def fit_candidate(day: Day, executor: TrialExecutor, hyperparameters: JSONDict, 
                 kept, hyperparameters = continued, origin.hyperparameters
         refits = _refit(day, executor, kept, refit_span)
     choice = choose_overlay(
-        _ensemble(kept).positions_on(day.bars), day.bars, day.split, day.costs, day.bars_per_year
+        _ensemble(kept).positions_on(day.seen), day.seen, day.split, day.costs, day.bars_per_year
     )
     return Fit(
         hyperparameters,

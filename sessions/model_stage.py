@@ -71,7 +71,7 @@ def beaten_strategy(day: Day, champion: Champion | None, model: ModelVersion) ->
 
 
 def validation_sharpe(day: Day, strategy: Strategy) -> float | None:
-    return day.validation_metrics(positions_of(strategy, day.bars)).sharpe_ratio
+    return day.validation_metrics(positions_of(strategy, day.seen)).sharpe_ratio
 
 
 def honest_strategy(model: ModelVersion, day: Day) -> Strategy:
@@ -147,7 +147,7 @@ def _create_version(
     same = ModelVersion.objects.filter(session=day.session, strategy=strategy).first()
     if same is not None:
         return same
-    metrics = day.validation_metrics(positions_of(selection_strategy, day.bars))
+    metrics = day.validation_metrics(positions_of(selection_strategy, day.seen))
     is_continued = fit.warm_start.get("won") == WARM
     with day.context.transaction():
         newest = ModelVersion.objects.filter(market=day.market).aggregate(newest=Max("number"))["newest"] or 0

@@ -1,6 +1,6 @@
 """Replay: a finished session once more from its frozen inputs, compared bit for bit with what it recorded.
 
-It ends at the door of the exam room. No test bar is read, no exam is charged, and no trial, model, strategy,
+It ends at the door of the exam room. Nothing is computed on test bars, no exam is charged, and no trial, model, strategy,
 champion or validation record is written.
 """
 
@@ -150,7 +150,7 @@ def _fit_against(day: Day, version: ModelVersion, fit: Fit, name: str) -> int:
     n_values += compare(f"{name}, default settings", version.default_scores, list(fit.default_scores))
     n_values += compare(f"{name}, warm start", version.warm_start, fit.warm_start)
     n_values += compare(f"{name}, overlay", version.overlay, fit.overlay)
-    positions = TradedModel(fit.selection, fit.overlays).positions_on(day.bars)
+    positions = TradedModel(fit.selection, fit.overlays).positions_on(day.seen)
     metrics = day.validation_metrics(positions).as_dict()
     return n_values + compare(f"{name}, validation", version.validation, metrics)
 

@@ -67,7 +67,7 @@ def settle(day: Day, origin: Origin, scratch: PolicyEnsemble, warm: PolicyEnsemb
 
     Both without overlay; `warm` is None where every warm start diverged.
     """
-    own = day.on_validation(scratch.positions_on(day.bars))
+    own = day.on_validation(scratch.positions_on(day.seen))
     record: JSONDict = {
         "parent": origin.version.number,
         "n_bars": len(own.returns),
@@ -80,7 +80,7 @@ def settle(day: Day, origin: Origin, scratch: PolicyEnsemble, warm: PolicyEnsemb
     }
     if warm is None:
         return record
-    continued = day.on_validation(warm.positions_on(day.bars))
+    continued = day.on_validation(warm.positions_on(day.seen))
     found = paired_difference(continued.returns, own.returns, day.bars_per_year, day.session.seed)
     sharpe = continued.metrics.sharpe_ratio
     is_better = (sharpe or 0.0) > (own.metrics.sharpe_ratio or 0.0)

@@ -24,7 +24,9 @@ from trainingday.typing import JSONDict
 def current_champion(market: Market) -> Champion | None:
     """Return what the market's bot follows, or None."""
     champions = Champion.objects.filter(market=market, until__isnull=True)
-    return champions.select_related("market", "strategy", "look", "decided_by", "restores__look").first()
+    return champions.select_related(
+        "market", "strategy", "look", "decided_by", "restores__look", "record"
+    ).first()
 
 
 def champion_history(market: Market) -> QuerySet[Champion]:

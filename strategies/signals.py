@@ -128,5 +128,6 @@ def _evidence(champion: Champion) -> JSONDict:
         "family": champion.strategy.family,
         "since": champion.since,
         "reason": champion.reason,
+        "decay_alarm": record.has_alarm if (record := getattr(champion, "record", None)) else False,
         "exam": {key: exam[key] for key in keys} if exam else None,
     }

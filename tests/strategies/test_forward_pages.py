@@ -56,6 +56,8 @@ def test_a_decayed_champion_shows_its_alarm_everywhere(planted, viewer):
     shown = viewer.get(f"/api/v1/champions/?market__slug={market.slug}").json()["results"][0]
     assert shown["since_promotion"]["alarm"] is True
     assert shown["since_promotion"]["leads"][0]["high"] == record.standing["leads"][0]["high"] < 0
+    signal = viewer.get(f"/api/v1/signals/?market={market.slug}").json()
+    assert signal["champion"]["decay_alarm"] is True
     row = viewer.get(f"/api/v1/forward-records/{record.pk}/").json()
     assert (row["n_bars"], row["reign"], row["look"]) == (1900, record.reign_id, None)
     recorded = viewer.get(f"/api/v1/forward-records/{record.pk}/bars/").json()

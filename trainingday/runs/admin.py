@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from trainingday.runs.cron import next_times
+from trainingday.runs.cron import next_in_words
 from trainingday.runs.models import RunEvent, ScheduleFiring, TrainingSchedule, WorkerHeartbeat
 
 for hidden in (Schedule, Success, Failure, OrmQ):
@@ -33,22 +33,27 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
 @admin.register(TrainingSchedule)
 class TrainingScheduleAdmin(admin.ModelAdmin[TrainingSchedule]):
+    """Schedules; a model's `clean` says what is wrong with cron, zone and preset."""
+
     list_display = ["name", "job", "market", "preset", "cron", "time_zone", "is_enabled", "next_run_at"]
     list_filter = ["job", "is_enabled"]
     list_select_related = ["market"]
-    readonly_fields = ["next_five_times", "next_run_at"]
+    fields = [
+        "name", "job", "market", "preset", "cron", "time_zone", "overlap", "missed", "is_enabled", "next_five_times",
+    ]  # fmt: skip
+    readonly_fields = ["next_five_times"]
 
-    @admin.display(description="Next five times (UTC)")
+    @admin.display(description="Next five times, in its own time zone")
     def next_five_times(self, schedule: TrainingSchedule) -> str:
-        if not schedule.cron:
-            return "–"
-        times = next_times(schedule.cron, schedule.time_zone, 5)
-        return format_html_join("", "<div>{}</div>", ((f"{time:%A %d %B %Y %H:%M}",) for time in times))
+        if not schedule.pk:
+            return "Shown once it is saved"
+        times = next_in_words(schedule.cron, schedule.time_zone, 5)
+        return format_html_join("", "<div>{}</div>", ((time,) for time in times))
 
 
 @admin.register(ScheduleFiring)
 class ScheduleFiringAdmin(ReadOnlyAdmin):
-    list_display = ["schedule", "due_at", "outcome", "run", "reason"]
+    list_display = ["schedule", "due_at", "outcome", "run", "requested_by", "reason"]
     list_filter = ["outcome"]
 
 

@@ -70,6 +70,13 @@ def next_times(
     return times
 
 
+def next_in_words(expression: str, time_zone: str, count: int) -> list[str]:
+    """Return the next times as words, in the schedule's own zone: "Friday 27 November 2026, 02:30"."""
+    zone = check_time_zone(time_zone)
+    times = (time.astimezone(zone) for time in next_times(expression, time_zone, count))
+    return [f"{time:%A} {time.day} {time:%B %Y, %H:%M}" for time in times]
+
+
 def _to_utc(local: datetime, zone: ZoneInfo) -> datetime:
     """Return the moment of a wall-clock time: the first of two; moved on by the gap where it is skipped."""
     return local.replace(tzinfo=zone, fold=0).astimezone(UTC)

@@ -133,25 +133,36 @@ def query_run_lines(states: Iterable[str], since: datetime | None = None, limit:
 
     `since` leaves out runs that finished before it; active runs always stay.
     """
-    querysets = [
-        _lines(kind.name, kind.model_class._default_manager.filter(is_part=False), list(states), since)
-        for kind in all_kinds()
-    ]
+    wanted = Q(state__in=list(states), is_part=False)
+    if since is not None:
+        wanted &= Q(finished_at__isnull=True) | Q(finished_at__gte=since)
+    querysets = [_lines(kind.name, kind.model_class._default_manager.filter(wanted)) for kind in all_kinds()]
     if not querysets:
         return []
     rows = querysets[0].union(*querysets[1:], all=True).order_by("-created_at")[:limit]
     return [RunLine(*row) for row in rows]
 
 
-def _lines(
-    kind: str, runs: QuerySet[Any], states: list[str], since: datetime | None
-) -> QuerySet[Any, tuple[Any, ...]]:
-    wanted = Q(state__in=states)
-    if since is not None:
-        wanted &= Q(finished_at__isnull=True) | Q(finished_at__gte=since)
+def query_named_lines(public_ids: Iterable[str]) -> dict[str, RunLine]:
+    """Return the runs of these names, whatever their kinds; one query, none where there is no name."""
+    pks: dict[str, list[int]] = {}
+    for kind, _, pk in (name.rpartition("-") for name in public_ids):
+        pks.setdefault(kind, []).append(int(pk))
+    querysets = [
+        _lines(kind.name, kind.model_class._default_manager.filter(pk__in=pks[kind.name]))
+        for kind in all_kinds()
+        if kind.name in pks
+    ]
+    if not querysets:
+        return {}
+    lines = (RunLine(*row) for row in querysets[0].union(*querysets[1:], all=True))
+    return {line.public_id: line for line in lines}
+
+
+def _lines(kind: str, runs: QuerySet[Any]) -> QuerySet[Any, tuple[Any, ...]]:
     fields = ["state", "stage", "progress", "reason", "trigger", "worker"]
     times = ["created_at", "started_at", "finished_at"]
-    named = runs.filter(wanted).order_by().annotate(kind_name=Value(kind))
+    named = runs.order_by().annotate(kind_name=Value(kind))
     rows: QuerySet[Any, tuple[Any, ...]] = named.values_list(
         "kind_name", "pk", "market__slug", *fields, *times
     )

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from auditlog.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from trainingday.access import audit
 from trainingday.exceptions import InvalidArgument, StateConflict, TrainingDayError
 from trainingday.permissions import may_administer
 from trainingday.runs.cron import next_times
@@ -153,9 +153,7 @@ def run_now(schedule: TrainingSchedule, *, user: User) -> ScheduleFiring:
             reason=f"run now by {user.get_username()}",
             requested_by=user,
         )
-        LogEntry.objects.log_create(
-            schedule, actor=user, action=LogEntry.Action.ACCESS, changes={"run now": ["", run.public_id]}
-        )
+        audit.record("run now", schedule, actor=user, details={"run": run.public_id})
     return firing
 
 

@@ -9,6 +9,7 @@ urlpatterns = [
     path("workers/", views.workers, name="workers"),
     path("schedules/", views.schedules, name="schedules"),
     path("schedules/<int:pk>/run/", views.run_schedule, name="run-schedule"),
+    path("schedules/<int:pk>/pause/", views.pause_schedule, name="pause-schedule"),
     path("runs/<str:public_id>/cancel/", views.cancel_run, name="cancel"),
     path("api/v1/runs/", api.RunListView.as_view(), name="api-runs"),
     path("api/v1/runs/<str:public_id>/", api.RunView.as_view(), name="api-run"),

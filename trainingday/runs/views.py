@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.db.models import OuterRef, Prefetch, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from trainingday.exceptions import NotFound, StateConflict, TrainingDayError
 from trainingday.permissions import may_operate, signed_in
 from trainingday.runs import queries, services
-from trainingday.runs.cron import next_times
 from trainingday.runs.lists import SCHEDULES
-from trainingday.runs.models import ACTIVE, RunState, ScheduleFiring, TrainingSchedule
+from trainingday.runs.models import ACTIVE, RunState, TrainingSchedule
 from trainingday.runs.progress import query_run_lines
-from trainingday.runs.schedules import run_now
-
-FIRINGS_SHOWN = 5
+from trainingday.runs.schedule_page import query_schedules, schedule_rows
+from trainingday.runs.schedules import run_now, set_enabled
 
 
 @login_not_required
@@ -50,21 +44,9 @@ def workers(request: HttpRequest) -> HttpResponse:
 
 
 def schedules(request: HttpRequest) -> HttpResponse:
-    newest = ScheduleFiring.objects.filter(schedule=OuterRef("schedule")).order_by("-due_at").values("pk")
-    shown = ScheduleFiring.objects.filter(pk__in=Subquery(newest[:FIRINGS_SHOWN]))
-    plans = TrainingSchedule.objects.select_related("market").prefetch_related(Prefetch("firings", shown))
-    return SCHEDULES.read(request, plans).respond(
-        "runs/schedules.html", "runs/_schedules.html", lambda page: {"rows": [_plan(row) for row in page]}
+    return SCHEDULES.read(request, query_schedules()).respond(
+        "runs/schedules.html", "runs/_schedules.html", lambda page: {"rows": schedule_rows(list(page))}
     )
-
-
-def _plan(plan: TrainingSchedule) -> dict[str, Any]:
-    return {
-        "schedule": plan,
-        "next_times": next_times(plan.cron, plan.time_zone, 5) if plan.is_enabled else [],
-        "history": list(plan.firings.all()),
-        "is_late": plan.is_late(timezone.now()),
-    }
 
 
 @require_POST
@@ -75,6 +57,15 @@ def run_schedule(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, f"Started {firing.run}.")
     except TrainingDayError as error:
         messages.error(request, str(error))
+    return redirect("runs:schedules")
+
+
+@require_POST
+def pause_schedule(request: HttpRequest, pk: int) -> HttpResponse:
+    """Pause a schedule that is on, and let a paused one go on."""
+    schedule = get_object_or_404(TrainingSchedule, pk=pk)
+    set_enabled(schedule, not schedule.is_enabled, user=signed_in(request))
+    messages.success(request, f"{schedule.name} {'goes on' if schedule.is_enabled else 'is paused'}.")
     return redirect("runs:schedules")
 
 

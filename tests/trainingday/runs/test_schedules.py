@@ -164,7 +164,7 @@ def test_run_now_is_for_admins_and_leaves_a_trace(market: Market, make_user: Cal
     assert (scan.trigger, scan.requested_by) == (Trigger.USER, admin_user)
     assert (firing.run, firing.requested_by) == (scan.public_id, admin_user)
     entry = LogEntry.objects.get_for_object(schedule).filter(action=LogEntry.Action.ACCESS).get()
-    assert (entry.actor, entry.changes_dict) == (admin_user, {"run now": ["", scan.public_id]})
+    assert (entry.actor, entry.changes_dict) == (admin_user, {"run": ["", scan.public_id]})
     with pytest.raises(StateConflict):
         schedules.run_now(schedule, user=admin_user)
     assert ScheduleFiring.objects.count() == 1

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -11,6 +12,7 @@ from sessions.models import TrainingSession
 from tests import pages
 from trainingday.runs.models import ScheduleFiring, TrainingSchedule, WorkerHeartbeat
 from trainingday.runs.progress import read_progress
+from trainingday.runs.schedule_page import schedule_rows
 
 pytestmark = pytest.mark.django_db
 MAX_QUERIES = 8
@@ -83,7 +85,73 @@ def test_schedules_show_the_five_newest_firings_at_a_constant_cost() -> None:
             response = viewer.get(reverse("runs:schedules"))
         counts.append(len(captured))
     assert counts[0] == counts[1] <= MAX_QUERIES
-    assert [len(row["history"]) for row in response.context["rows"]] == [5, 5, 5, 5]
+    assert [len(row.history) for row in response.context["rows"]] == [5, 5, 5, 5]
+
+
+def test_a_schedule_shows_next_times_in_its_zone_policies_and_how_the_last_run_ended() -> None:
+    market = pages.make_market()
+    schedule = TrainingSchedule.objects.create(
+        name="nightly", market=market, cron="30 2 * * *", time_zone="Europe/Kyiv", overlap="queue"
+    )
+    session = pages.make_session(market, pages.make_dataset(market), state="succeeded")
+    ended = timezone.now()
+    TrainingSession.objects.update(started_at=ended - timedelta(seconds=95), finished_at=ended)
+    ScheduleFiring.objects.create(
+        schedule=schedule, due_at=ended - timedelta(minutes=3), outcome="started", run=session.public_id
+    )
+    ScheduleFiring.objects.create(
+        schedule=schedule,
+        due_at=ended - timedelta(days=1),
+        outcome="skipped:missed",
+        reason="found 400 minutes late",
+    )
+    text = signed_in("viewer").get(reverse("runs:schedules")).content.decode()
+    row = schedule_rows(list(TrainingSchedule.objects.all()))[0]
+    assert len(row.next_times) == 5 and all(time.endswith(", 02:30") for time in row.next_times)
+    assert row.next_times[0] in text and "Next times, Europe/Kyiv" in text
+    assert "wait, and start after it" in text and "run once, late" in text
+    assert (
+        ">succeeded</span>" in text and row.history[0].seconds == pytest.approx(95) and "1 min 35 s" in text
+    )
+    assert "skipped: no worker in time" in text and "found 400 minutes late" in text
+
+
+def test_a_late_schedule_wears_a_badge_and_an_admin_pauses_it() -> None:
+    schedule = TrainingSchedule.objects.create(name="nightly", market=pages.make_market(), cron="30 2 * * *")
+    TrainingSchedule.objects.update(next_run_at=timezone.now() - timedelta(minutes=4))
+    admin = signed_in("admin")
+    assert ">late</span>" in admin.get(reverse("runs:schedules")).content.decode()
+    url = reverse("runs:pause-schedule", args=[schedule.pk])
+    assert signed_in("operator").post(url).status_code == 403
+    assert ">paused</span>" in admin.post(url, follow=True).content.decode()
+    assert ">on</span>" in admin.post(url, follow=True).content.decode()
+
+
+def test_the_admin_refuses_a_bad_schedule_and_shows_the_next_five_times() -> None:
+    market = pages.make_market()
+    admin = Client()
+    admin.force_login(User.objects.create_superuser("root", password=pages.PASSWORD))
+    url = reverse("admin:runs_trainingschedule_add")
+    fields = {
+        "name": "n",
+        "job": "scan",
+        "market": market.pk,
+        "preset": "",
+        "overlap": "skip",
+        "missed": "once",
+    }
+    bad = admin.post(url, {**fields, "cron": "* * * * * *", "time_zone": "UTC"}).content.decode()
+    assert "cron should have five fields (the shortest interval is 1 minute)" in bad
+    assert (
+        "time_zone should be a name"
+        in admin.post(url, {**fields, "cron": "0 3 * * *", "time_zone": "Mars/Olympus"}).content.decode()
+    )
+    assert not TrainingSchedule.objects.exists()
+    good = {**fields, "cron": "0 3 * * *", "time_zone": "Europe/Kyiv", "is_enabled": "on"}
+    assert admin.post(url, good).status_code == 302
+    schedule = TrainingSchedule.objects.get()
+    shown = admin.get(reverse("admin:runs_trainingschedule_change", args=[schedule.pk])).content.decode()
+    assert shown.count(", 03:00</div>") == 5
 
 
 def test_workers_show_silent_clusters_and_the_queue() -> None:

@@ -24,7 +24,7 @@ STATE_TONES = {
     "started": "good", "running": "live", "queued": "wait", "waiting": "wait", "candidate": "wait",
     "failed": "bad", "different_bits": "bad", "refused": "bad", "pruned": "dim", "cancelled": "dim", "retired": "dim", "rejected": "dim",
     "no_challenger": "dim", "baseline": "dim", "not_proven": "warn", "cannot_tell": "warn", "no_exam_left": "warn",
-    "skipped:overlap": "warn",
+    "skipped:overlap": "warn", "skipped:missed": "warn",
 }  # fmt: skip
 RUN_PAGES = {
     "session": "sessions:detail",
@@ -41,6 +41,7 @@ WORDS = {
     "no_exam_left": "no exam left",
     "no_challenger": "no challenger",
     "skipped:overlap": "skipped: still active",
+    "skipped:missed": "skipped: no worker in time",
 }
 
 

@@ -44,6 +44,8 @@ def query_sightings_of(pattern: Pattern) -> list[PatternSighting]:
 def query_newest_scan(market_slug: str = "") -> PatternScan | None:
     """Return the newest finished scan, of one market where it is named."""
     scans = query_scans().filter(state=RunState.SUCCEEDED)
+    if not market_slug.isprintable():
+        return None  # PostgreSQL takes no NUL, and no market has such a name
     if market_slug:
         scans = scans.filter(market__slug=market_slug)
     return scans.order_by("-pk").first()

@@ -160,6 +160,7 @@ def test_csv_files_hold_numbers(table, column):
     assert all(float(row[column]) == float(row[column]) for row in rows)
 
 
+@pytest.mark.only_on_sqlite  # on PostgreSQL without Redis the rate limit is counted in the database
 def test_a_backtest_writes_nothing_and_takes_few_queries(django_assert_num_queries):
     market, _, _ = null_market()
     api = client()

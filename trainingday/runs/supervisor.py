@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,7 @@ from typing import IO
 import psutil
 import structlog
 from django.conf import settings
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError, connection
 
 from trainingday.runs import services
 from trainingday.runs.models import RunState
@@ -26,6 +27,8 @@ SECONDS_BETWEEN_CHECKS = 1.0
 SECONDS_BETWEEN_RENEWALS = 10.0
 GRACE_SECONDS = 3.0
 STDERR_CHARACTERS = 8000
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+DATABASE_AWAY = (OperationalError, InterfaceError)
 # One numeric thread per process: two on two cores were several times slower for small networks.
 CHILD_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -84,10 +87,30 @@ def supervise(kind: str, pk: int) -> None:
     finally:
         child.end()
     if reason:
-        services.fail(kind, pk, fence, reason)
-    elif child.process.returncode != 0 and services.renew(kind, pk, fence):
-        services.release(kind, pk, fence, _death(child))
+        patiently(lambda: services.fail(kind, pk, fence, reason))
+    elif child.process.returncode != 0:
+        patiently(lambda: _put_back(kind, pk, fence, _death(child)))
     child.stderr.close()
+
+
+def _put_back(kind: str, pk: int, fence: int, reason: str) -> None:
+    if services.renew(kind, pk, fence):
+        services.release(kind, pk, fence, reason)
+
+
+def patiently(act: Callable[[], object]) -> None:
+    """Do something once the database answers again; after the length of a lease it is the reaper's."""
+    pause, deadline = FIRST_PAUSE, time.monotonic() + services.LEASE.total_seconds()
+    while True:
+        try:
+            act()
+            return
+        except DATABASE_AWAY:
+            connection.close()  # a broken connection stays broken
+            if time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def lack_of_disk() -> str:
@@ -128,7 +151,8 @@ def _watch(child: Child, kind: str, pk: int, fence: int, budget_seconds: int) ->
                 services.renew(kind, pk, fence)  # a lost claim is seen below
                 renewed = now
             run = services.get_run(kind, pk)
-        except OperationalError:
+        except DATABASE_AWAY:
+            connection.close()  # a broken connection stays broken
             # The database is away. Past the lease another worker may hold the run, so this one must stop.
             if now - renewed > services.LEASE.total_seconds():
                 return ""

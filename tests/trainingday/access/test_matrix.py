@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management.color import no_style
+from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
@@ -51,7 +53,17 @@ def address(route: str, market: Market) -> str:
 
 
 @pytest.fixture
-def world(market: Market) -> Market:
+def numbered_from_one(db: None) -> None:
+    """PostgreSQL goes on counting where another test's rows were undone."""
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_by_name_sql(
+            no_style(), connection.introspection.sequence_list()
+        ):
+            cursor.execute(statement)
+
+
+@pytest.fixture
+def world(numbered_from_one: None, market: Market) -> Market:
     """One of everything that has an address, with the primary key 1."""
     dataset = market.datasets.get()
     session = pages.make_session(market, dataset, pk=PK)

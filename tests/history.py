@@ -238,7 +238,7 @@ def _exams(
         look = Look.objects.create(
             market=market, test_window=window, dataset=dataset, strategy=strategy, run_kind="session",
             run_pk=session.pk, is_charged=True, level=0.005, verdict=session.verdict,
-            decision={"public": {"verdict": session.verdict, "reason": session.reason, "rules": []}, "sealed": {}},
+            decision={"public": _public(session), "sealed": {}},
         )  # fmt: skip
         Look.objects.filter(pk=look.pk).update(created_at=session.finished_at)
         if session.verdict == "passed":
@@ -248,6 +248,14 @@ def _exams(
                 market=market, strategy=strategy, look=look, reason=session.reason
             )
             Champion.objects.filter(pk=reigning.pk).update(since=session.finished_at)
+
+
+def _public(session: TrainingSession) -> dict[str, object]:
+    has_passed = session.verdict == "passed"
+    return {
+        "verdict": session.verdict, "reason": session.reason, "rules": [], "level": 0.005, "n_bars": 600,
+        "n_trades": 80, "comparisons": [], "p_value": 0.002 if has_passed else None, "sensitivity": "",
+    }  # fmt: skip
 
 
 def _patterns(market: Market, dataset: Dataset, rng: np.random.Generator, count: int = 40) -> None:

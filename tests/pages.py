@@ -14,8 +14,8 @@ PASSWORD = "correct-horse-9"
 
 
 def make_user(role: str) -> User:
-    """Return a user of a role, who can log in with PASSWORD."""
-    user = User.objects.create_user(role, password=PASSWORD)
+    """Return the user of a role, who can log in with PASSWORD."""
+    user = User.objects.filter(username=role).first() or User.objects.create_user(role, password=PASSWORD)
     user.groups.add(Group.objects.get_or_create(name=role)[0])
     return user
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.pages import PASSWORD
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 # Another process than the server's, as a worker's child is: reads a line of JSON with code, runs it, and
@@ -137,3 +139,11 @@ def page(browser: Any) -> Iterator[Any]:
     yield window
     context.close()
     assert faults == []
+
+
+def log_in(page: Any, site: Site, name: str) -> None:
+    page.goto(f"{site.url}/login/")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("main").get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{site.url}/")

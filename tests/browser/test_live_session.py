@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, log_in
 from tests.pages import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -31,14 +31,6 @@ load_bars(market, bars, "browser test")
 answer = market.slug
 """)
     return slug
-
-
-def log_in(page: Any, site: Site, name: str) -> None:
-    page.goto(f"{site.url}/login/")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.locator("main").get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{site.url}/")
 
 
 def new_running_session(site: Site, market: str) -> int:

@@ -49,6 +49,8 @@ def build_report(
             "algorithm": candidate.algorithm,
             "hyperparameters": candidate.hyperparameters,
             "n_seeds": len(candidate.members),
+            "overlay": candidate.overlay.get("chosen"),
+            "warm_start": candidate.warm_start,
             "validation": candidate.validation,
         },
         "search": {
@@ -147,6 +149,13 @@ def _facts(session: TrainingSession, report: JSONDict) -> Table:
         f"{candidate['algorithm']}, {candidate['n_seeds']} seeds trading their mean: validation Sharpe "
         f"{number(session.new_sharpe)}, chosen among {search['n_trials']} trials",
     )
+    table.add_row("overlay", f"{str(candidate.get('overlay') or 'none').replace('_', ' ')}, signed with it")
+    if warm := candidate.get("warm_start"):
+        table.add_row(
+            "warm start",
+            f"version {warm['parent']} trained on: {number(warm['warm_sharpe'])}, from scratch "
+            f"{number(warm['scratch_sharpe'])}; taken: {warm['won']}",
+        )
     patterns = report["patterns"]
     table.add_row(
         "patterns",

@@ -179,3 +179,13 @@ def test_a_child_dies_with_its_supervisor(scan: PatternScan) -> None:
     parent = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     pid = int(parent.stdout)
     wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 15)
+
+
+def test_a_child_is_nice_and_computes_on_one_thread(scan: PatternScan) -> None:
+    thread = supervise_in_thread(scan)
+    wait_for(lambda: RunEvent.objects.filter(kind="attempt").exists())
+    child = next(p for p in psutil.Process().children() if "trainingday.runs.child" in p.cmdline())
+    assert child.nice() == min(19, psutil.Process().nice() + 15)
+    environment = child.environ()
+    assert {environment[name] for name in supervisor.CHILD_ENVIRONMENT if name.endswith("THREADS")} == {"1"}
+    thread.join()

@@ -20,6 +20,7 @@ WEB = "one transaction of one request or command: after a crash all of it is the
 SAVEPOINT = "a savepoint inside another boundary's transaction"
 ELSEWHERE = {
     "sessions/members.py::_writer.write": "progress of a training, in scratch: read by the same attempt only",
+    "sessions/registry.py::promote": WEB,
     "sessions/replay.py::execute": "its second boundary records different bits, which a crash does not make",
     "sessions/services.py::resume_session": WEB,
     "strategies/backtest_report.py::write_report": "a file for a person, written whole or not at all",

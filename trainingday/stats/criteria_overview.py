@@ -53,6 +53,8 @@ class CriterionOverview:
     met : bool or None
         Met where the whole interval of the share lies above one half, not met where it lies below; for
         "every promotion", where none is missing. None where these sessions do not tell.
+    note : str
+        Of the newest session: on which segment it was measured, and why.
     """
 
     name: str
@@ -67,6 +69,7 @@ class CriterionOverview:
     spread: Interval | None
     n_values: int
     met: bool | None
+    note: str
 
     @property
     def rate(self) -> float | None:
@@ -122,6 +125,7 @@ def _overview(
         spread=median_interval(values),
         n_values=int(values.size),
         met=_is_met(heading, n_met, len(decided), share),
+        note=str(found[0].get("note") or "") if found else "",
     )
 
 

@@ -74,5 +74,13 @@ def test_undecided_values_are_in_another_unit_and_stay_out_of_the_median():
     assert (row.median, row.n_values) == (0.08, 1)
 
 
+def test_the_newest_session_says_where_it_was_measured():
+    rows = [
+        SHARPE.decided(0.1, None, None, 9, True, note).as_dict() for note in ("On validation.", "On test.")
+    ]
+    assert found(SHARPE, [(1, [row]) for row in rows]).note == "On validation."
+    assert found(SHARPE, []).note == ""
+
+
 def test_a_name_of_another_version_is_left_out():
     assert found(SHARPE, [(1, [{"name": "consciousness", "met": True, "value": 1.0}])]).n == 0

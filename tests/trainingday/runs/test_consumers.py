@@ -37,7 +37,11 @@ def context(transactional_db: None) -> RunContext:
 
 @pytest.fixture
 def cookie(transactional_db: None, make_user: Callable[[str], User]) -> str:
-    user = make_user("viewer")
+    return signed_in_cookie(make_user("viewer"))
+
+
+def signed_in_cookie(user: User) -> str:
+    """Return the session cookie of a browser in which the user has signed in."""
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]

@@ -42,8 +42,8 @@ class Strategy(models.Model):
 
     @property
     def label(self) -> str:
-        """Return the family with its parameters, short enough for a table."""
-        values = [f"{name}={value:.4g}" for name, value in self.parameters.items()]
+        """Return the family with its parameters by name, as PostgreSQL keeps them in an order of its own."""
+        values = [f"{name}={value:.4g}" for name, value in sorted(self.parameters.items())]
         return " ".join([self.family, *values, *([self.artifact[:10]] if self.artifact else [])])
 
 

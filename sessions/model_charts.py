@@ -22,6 +22,7 @@ DASH = {MODEL: "solid", CHAMPION: "dash", HOLD: "dot"}
 N_BINS = 41
 WIDEST = 4.0  # standard deviations that the histogram reaches to either side
 MIN_ROLLING = 30
+MOST_LEFT = 150  # trades up to which the price shows where each was left
 
 
 class EvidenceCharts(NamedTuple):
@@ -58,6 +59,8 @@ def _price(series: ModelSeries) -> Chart:
     places = drawn_points(series.bars.close)
     close = Trace("close", times(series.bars, places), series.bars.close[places].tolist(), role="dim")
     marks = [_marks(series, *mark) for mark in (("enter long", "good", "triangle-up", 1.0), ("enter short", "bad", "triangle-down", -1.0), ("leave", "dim", "circle-open", None))]  # fmt: skip
+    if sum(len(mark.x) for mark in marks[:2]) > MOST_LEFT:
+        marks.pop()  # so many circles would hide the entries
     bands = []
     for name in ("train", "validation", "test"):
         part: slice = getattr(series.split, name)

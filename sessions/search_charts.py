@@ -12,7 +12,7 @@ import numpy as np
 from sessions.charts import VALIDATION_AXIS
 from sessions.models import Trial
 from trainingday.charts import Chart, Trace
-from trainingday.display import significant
+from trainingday.display import number, significant
 from trainingday.typing import FloatArray
 
 MIN_TRIALS = 5
@@ -172,9 +172,13 @@ def _scale(name: str, values: Sequence[Any]) -> tuple[Callable[[Any], float], st
     span_of = (high - low) or 1.0
     return (
         lambda value: ((math.log(value) if is_log else float(value)) - low) / span_of,
-        significant(min(values), 2),
-        significant(max(values), 2),
+        _end(min(values)),
+        _end(max(values)),
     )
+
+
+def _end(value: float) -> str:
+    return number(value, 0) if abs(value) >= 100 else significant(value, 2)
 
 
 def _text(value: Any) -> str:

@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from trainingday.checks import check_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 SAFE = {
@@ -45,6 +48,27 @@ def test_unsafe_settings_refuse_every_command(
     done = manage(tmp_path, "migrate", "--plan", **changes)
     assert done.returncode != 0
     assert complaint in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "ids"),
+    [
+        ({"LOCAL": False}, set()),
+        ({"LOCAL": False, "SECRET_KEY": "short"}, {"trainingday.E006"}),
+        ({"LOCAL": False, "SECRET_KEY": "x" * 80}, {"trainingday.E006"}),
+        ({"LOCAL": False, "SECRET_KEY": "django-insecure-" + SAFE["SECRET_KEY"]}, {"trainingday.E006"}),
+        ({"LOCAL": True, "ALLOWED_HOSTS": ["localhost", "training.example.org"]}, {"trainingday.E007"}),
+        ({"LOCAL": True, "ALLOWED_HOSTS": ["*"]}, {"trainingday.E001", "trainingday.E007"}),
+        ({"LOCAL": True, "ALLOWED_HOSTS": ["localhost", "[::1]"], "SECRET_KEY": "short"}, set()),
+    ],
+)
+def test_a_default_key_and_a_quick_start_that_serves_others_are_refused(
+    changes: dict[str, object], ids: set[str], settings: Any
+) -> None:
+    safe = {"SECRET_KEY": SAFE["SECRET_KEY"], "ALLOWED_HOSTS": ["training.example.org"], "DEBUG": False}
+    for name, value in (safe | changes).items():
+        setattr(settings, name, value)
+    assert {message.id for message in check_configuration(None)} == ids
 
 
 def test_web_processes_do_not_load_torch(tmp_path: Path) -> None:

@@ -7,4 +7,4 @@ class AccessConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
-        from trainingday.access import registration  # noqa: F401  (connects audit and its guards)
+        from trainingday.access import registration, schema  # noqa: F401  (connect themselves)

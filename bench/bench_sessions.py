@@ -8,7 +8,7 @@ Each line is a paired difference of Sharpe ratios out of sample (or of drawdowns
 95 % interval. Search: 20 trials and three final seeds of the quick preset against three seeds of the default
 PPO, and of the found algorithm's own defaults. Warm: generations whose signal drifts; one line of models is
 trained on from the generation before, the other from scratch, by the exact gradient. Overlay: volatility
-target at train's own volatility, and the stop, against the policy alone, on bars whose volatility clusters.
+target at 1.25 times train's volatility, and the stop, against the policy alone, on bars whose volatility clusters.
 """
 
 from __future__ import annotations

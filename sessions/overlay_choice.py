@@ -23,6 +23,9 @@ STOP_DEPTH, STOP_COOLDOWN = 0.10, 100
 # Two other choices are compared with the default, so each is asked for half of 5 %.
 LEVEL = 0.025
 MIN_VOLATILITY = 1e-9
+# The estimate over 100 bars strays by 7 % where volatility is constant: with this room nothing is traded there.
+# Without it the target cost 0.23 (0.09 to 0.37) of the Sharpe ratio on AR(1) bars with clustered volatility.
+HEADROOM = 1.25
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,12 @@ class OverlayChoice:
 
 
 def default_overlays(bars: Bars, split: Split, bars_per_year: float) -> tuple[Known, ...]:
-    """Return a volatility target at the market's own volatility on train; none where that is 0."""
+    """Return a volatility target at 1.25 times the market's volatility on train; none where that is 0."""
     moves = np.diff(np.log(bars.close[split.train]))
     volatility = float(moves.std(ddof=1)) * math.sqrt(bars_per_year)
     if not volatility > MIN_VOLATILITY:
         return ()
-    return (VolatilityTarget(volatility, WINDOW, bars_per_year),)
+    return (VolatilityTarget(HEADROOM * volatility, WINDOW, bars_per_year),)
 
 
 def choose_overlay(

@@ -42,8 +42,10 @@ def test_on_noise_the_default_stays_in_about_19_of_20_markets() -> None:
 
 
 def test_a_target_whose_trading_costs_too_much_gives_way() -> None:
-    bars = gaussian_bars(3600, seed=4)
-    choice = choose_overlay(np.ones(3600), bars, SPLIT, Costs(0.01, 0.0), BARS_PER_YEAR)
+    is_wild = np.repeat(np.arange(36) % 3 == 0, 100)
+    shocks = np.random.default_rng(4).standard_normal(3600)
+    bars = bars_of(np.where(is_wild, 0.008, 0.002) * shocks)
+    choice = choose_overlay(np.ones(3600), bars, SPLIT, Costs(0.05, 0.0), BARS_PER_YEAR)
     assert choice.name == NONE and choice.overlays == ()
     row, target = (choice.record["options"][name] for name in (NONE, TARGET))
     assert row["difference"] > 0 and row["p_value"] <= LEVEL and row["turnover"] < target["turnover"]
@@ -58,6 +60,12 @@ def test_a_stop_earns_its_place_where_losses_come_in_runs() -> None:
     assert choice.name == STOP and len(choice.overlays) == 2
     rows = choice.record["options"]
     assert rows[STOP]["sharpe_ratio"] > rows[TARGET]["sharpe_ratio"]
+
+
+def test_where_volatility_is_constant_the_target_trades_nothing() -> None:
+    bars, positions = gaussian_bars(3600, seed=8), random_positions(8)
+    held = apply_overlays(default_overlays(bars, SPLIT, BARS_PER_YEAR), bars, positions)
+    assert np.mean(held[100:] != positions[100:]) < 0.01
 
 
 def test_the_figures_are_those_of_backtests_on_validation() -> None:

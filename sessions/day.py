@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sessions.dask_pool import BundleSource
 from sessions.inputs import Found
+from sessions.libraries import library_versions
 from sessions.models import TrainingSession
 from sessions.rl.presets import Preset, get_preset
 from sessions.rl.search import TrialTask, save_bundle
@@ -24,8 +25,6 @@ from trainingday.markets.queries import query_bars
 from trainingday.markets.splits import Split, plan_split
 from trainingday.runs.context import RunContext
 from trainingday.typing import FloatArray, JSONDict
-
-LIBRARIES = ("numpy", "numba", "torch", "stable-baselines3", "optuna", "scipy", "gymnasium")
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,11 @@ class Day:
     @property
     def found(self) -> Found:
         return Found.of(self.session)
+
+    @property
+    def source(self) -> BundleSource:
+        """What `bundle` holds, for other machines."""
+        return BundleSource(self.dataset.sha256, self.split.validation.stop)
 
     @property
     def validation_start_us(self) -> int:
@@ -119,7 +123,7 @@ def environment() -> JSONDict:
         "processor": _processor(),
         "cpu_count": os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS", ""),
-        **{name: version(name) for name in LIBRARIES},
+        **library_versions(),
     }
 
 

@@ -1,4 +1,4 @@
-"""Where trials are evaluated: a pool of fresh processes on this machine, or in line for tests."""
+"""Where trials are evaluated: a pool of fresh processes here, a Dask cluster, or in line for tests."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from typing import TypeVar
 
 from django.conf import settings
 
+from sessions.dask_pool import SCHEME, BundleSource, DaskPool, scheduler_of, signs_of_death
 from trainingday.exceptions import InvalidArgument, TrainingDayError
 
 SECONDS_BETWEEN_CHECKS = 0.5
@@ -29,9 +31,14 @@ class WorkersDied(TrainingDayError):
 class TrialExecutor:
     """Evaluates pure tasks; a task whose process died is evaluated again, with the same result."""
 
-    def __init__(self, make: Callable[[], Executor] | None) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Executor] | None,
+        signs_of_death: tuple[type[BaseException], ...] = (BrokenProcessPool,),
+    ) -> None:
         self._make = make
-        self._pool = make() if make else None
+        self._signs_of_death = signs_of_death
+        self._pool: Executor | None = None
 
     def run(
         self,
@@ -51,25 +58,27 @@ class TrialExecutor:
                 on_done(position, function(task))
             return
         left = dict(enumerate(tasks))
+        last: BaseException | None = None
         for _ in range(MAX_REBUILDS + 1):
             try:
-                self._drain(function, left, on_done, on_wait)
+                self._pool = self._pool or self._make()
+                self._drain(self._pool, function, left, on_done, on_wait)
                 return
-            except BrokenProcessPool:
-                self._pool = self._make()
-        raise WorkersDied(f"evaluation processes died {MAX_REBUILDS + 1} times")
+            except self._signs_of_death as error:
+                last = error
+                self.close()
+        raise WorkersDied(f"evaluation processes died {MAX_REBUILDS + 1} times; last: {last!r}") from last
 
     def _drain(
         self,
+        pool: Executor,
         function: Callable[[Task], Result],
         left: dict[int, Task],
         on_done: Callable[[int, Result], None],
         on_wait: Callable[[], None],
     ) -> None:
-        if self._pool is None:
-            raise InvalidArgument("the executor is closed")
         futures: dict[Future[Result], int] = {
-            self._pool.submit(function, task): position for position, task in left.items()
+            pool.submit(function, task): position for position, task in left.items()
         }
         waiting = set(futures)
         while waiting:
@@ -102,14 +111,25 @@ def _process_pool() -> Executor:
 
 
 @contextmanager
-def open_executor() -> Iterator[TrialExecutor]:
-    """Return the executor that TRAININGDAY_EXECUTOR names: "processes" or "inline"."""
-    makers: dict[str, Callable[[], Executor] | None] = {"processes": _process_pool, "inline": None}
-    name = settings.TRAININGDAY_EXECUTOR
-    if name not in makers:
-        raise InvalidArgument(f"TRAININGDAY_EXECUTOR should be one of {sorted(makers)}, is {name!r}")
-    executor = TrialExecutor(makers[name])
+def open_executor(source: BundleSource) -> Iterator[TrialExecutor]:
+    """Return the executor that TRAININGDAY_EXECUTOR names: "processes", "inline" or "dask://host:port".
+
+    `source` says where the workers of a Dask cluster find the bars.
+    """
+    executor = _named(settings.TRAININGDAY_EXECUTOR, source)
     try:
         yield executor
     finally:
         executor.close()
+
+
+def _named(name: str, source: BundleSource) -> TrialExecutor:
+    if name.startswith(SCHEME):
+        scheduler_of(name)
+        return TrialExecutor(partial(DaskPool, name, source), signs_of_death())
+    makers: dict[str, Callable[[], Executor] | None] = {"processes": _process_pool, "inline": None}
+    if name not in makers:
+        raise InvalidArgument(
+            f"TRAININGDAY_EXECUTOR should be one of {sorted(makers)} or dask://host:port, is {name!r}"
+        )
+    return TrialExecutor(makers[name])

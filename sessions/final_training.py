@@ -222,13 +222,19 @@ def _train_all(
         members[position] = member
 
     def on_wait() -> None:
-        reports = [report for task in tasks if (report := read_progress(task))]
-        share = sum(report["step"] / report["n_steps"] for report in reports) / len(tasks)
+        # A worker on another machine may have no folder in common with this one: its part counts when done.
+        reports = {place: report for place, task in enumerate(tasks) if (report := read_progress(task))}
+        parts = [
+            reports[place]["step"] / reports[place]["n_steps"] for place in reports.keys() - members.keys()
+        ]
+        share = (len(members) + sum(parts)) / len(tasks)
         progress = span[0] + (span[1] - span[0]) * min(share, 1.0)
         if function is fit_member:  # a refit has no validation to show
             for task, what in zip(tasks, whats, strict=True):
                 _tell_curve(day, task, told, what)
-        rate = sum(report["steps_per_second"] for report in reports if report["step"] < report["n_steps"])
+        rate = sum(
+            report["steps_per_second"] for report in reports.values() if report["step"] < report["n_steps"]
+        )
         detail = f"{whats[min(len(members), len(tasks) - 1)]}: {len(members)} of {len(tasks)} seeds done"
         day.context.tick(progress, {"detail": f"{detail}, {rate:,.0f} steps/s" if rate else detail})
 

@@ -22,6 +22,12 @@ class MemberTask:
     task: TrialTask
     progress_file: str
 
+    def at(self, bundle: str, scratch: Path) -> MemberTask:
+        """Return the same task for another machine; progress is seen where both share the folder."""
+        file = Path(self.progress_file)
+        here = file if file.parent.is_dir() else scratch / file.name
+        return MemberTask(self.task.at(bundle, scratch), str(here))
+
 
 @dataclass(frozen=True, eq=False)
 class Member:

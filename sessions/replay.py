@@ -40,7 +40,7 @@ def execute(context: RunContext) -> str:
     changed = environment_differences(replay.original.environment, now)
     with context.transaction(environment=now, environment_differences=changed):
         pass
-    with open_day(context, replay.original) as day, open_executor() as executor:
+    with open_day(context, replay.original) as day, open_executor(day.source) as executor:
         bench = _Bench(day, list(replay.checked))
         try:
             _compare_all(day, executor, bench)

@@ -52,7 +52,7 @@ def execute(context: RunContext) -> str:
     cpu_before = _cpu_seconds()
     session = cast(TrainingSession, context.run)
     freeze_inputs(context, session)
-    with open_day(context, session) as day, open_executor() as executor:
+    with open_day(context, session) as day, open_executor(day.source) as executor:
         with context.transaction(environment=environment()):
             pass
         scan = _scan(day)

@@ -10,6 +10,7 @@ from django.conf import settings
 from strategies.traded_model import TradedModel, load_model
 from trainingday.artifacts import ArtifactStore
 from trainingday.exceptions import InvalidArgument, NotFound
+from trainingday.object_storage import remote_files
 from trainingday.typing import JSONDict
 
 N_CACHED_POLICIES = 16
@@ -26,7 +27,8 @@ def artifact_store() -> ArtifactStore:
     keys = dict(_parse_key(entry) for entry in settings.TRAININGDAY_ARTIFACT_KEYS)
     if not keys:
         raise InvalidArgument("TRAININGDAY_ARTIFACT_KEYS should hold at least 1 key, holds 0")
-    return ArtifactStore(Path(settings.TRAININGDAY_ARTIFACTS), keys, next(iter(keys)))
+    folder = Path(settings.TRAININGDAY_ARTIFACTS)
+    return ArtifactStore(folder, keys, next(iter(keys)), remote_files("artifacts"))
 
 
 def cached_members(artifact: str) -> JSONDict:

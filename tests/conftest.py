@@ -1,18 +1,23 @@
 """Fixtures and rules that every test may use."""
 
+import inspect
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+import requests
 from django.contrib.auth.models import Group, User
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tests.markets import gaussian_bars
 from trainingday.bars import Bars
 from trainingday.markets.models import Market
 from trainingday.markets.services import load_bars
+from trainingday.object_storage import _storage
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 IN_CI = bool(os.environ.get("CI"))
@@ -67,6 +72,41 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def other_databases(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test connect to databases of its own; Django's tests connect to none but the configured ones."""
+    guard = BaseDatabaseWrapper.ensure_connection
+    real = inspect.getclosurevars(guard).nonlocals["real_ensure_connection"]
+    monkeypatch.setattr(BaseDatabaseWrapper, "ensure_connection", real)
+
+
+@pytest.fixture
+def object_storage(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Any]:
+    """Return a client of a local S3 server whose bucket the product, and its child processes, store in."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "TRAININGDAY_STORAGE": "s3://bars-and-models/home",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings.TRAININGDAY_STORAGE = "s3://bars-and-models/home"
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="bars-and-models")
+    _storage.cache_clear()
+    yield client
+    _storage.cache_clear()
+    server.stop()
 
 
 @pytest.fixture

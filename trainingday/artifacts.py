@@ -20,9 +20,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from trainingday.exceptions import ArtifactRejected, InvalidArgument
 from trainingday.typing import JSONDict
 
 WEIGHTS, MANIFEST, SIGNATURE = "weights.safetensors", "manifest.json", "manifest.sig"
+PARTS = (WEIGHTS, MANIFEST, SIGNATURE)
 FORMAT = "trainingday-artifact-1"
 MAX_WEIGHTS_BYTES = 64 * 1024 * 1024
 MAX_MANIFEST_BYTES = 1024 * 1024
@@ -63,6 +64,16 @@ def canonical_json(value: JSONDict) -> bytes:
         raise InvalidArgument(f"manifest should be JSON without NaN, is not: {error}") from error
 
 
+class Remote(Protocol):
+    """Where artefacts of other machines lie, such as object storage; nothing that it gives is trusted."""
+
+    def has(self, name: str) -> bool: ...
+
+    def put(self, name: str, content: bytes) -> None: ...
+
+    def get(self, name: str) -> bytes | None: ...
+
+
 @dataclass(frozen=True)
 class ArtifactStore:
     """A folder of artefacts, and the keys that sign them.
@@ -74,11 +85,14 @@ class ArtifactStore:
         Old keys stay here as long as artefacts signed with them should load.
     current_key_id : str
         The key that signs new artefacts.
+    remote : Remote or None
+        Takes what is saved here and gives what is missing here.
     """
 
     folder: Path
     keys: Mapping[str, bytes] = field(repr=False)
     current_key_id: str
+    remote: Remote | None = None
 
     def __post_init__(self) -> None:
         if self.current_key_id not in self.keys:
@@ -116,7 +130,7 @@ class ArtifactStore:
         if len(weights) > MAX_WEIGHTS_BYTES or len(body) > MAX_MANIFEST_BYTES:
             raise InvalidArgument(f"artefact is over the size cap: {len(weights)} and {len(body)} bytes")
         name = hashlib.sha256(body).hexdigest()
-        self._write(name, {WEIGHTS: weights, MANIFEST: body, SIGNATURE: self._sign(body)})
+        self._write(name, {WEIGHTS: weights, MANIFEST: body, SIGNATURE: self.sign(body)})
         return name
 
     def load(self, name: str) -> tuple[JSONDict, Arrays]:
@@ -129,7 +143,7 @@ class ArtifactStore:
         """
         body = self._read(name, MANIFEST, MAX_MANIFEST_BYTES)
         signature = self._read(name, SIGNATURE, MAX_SIGNATURE_BYTES)
-        self._check_signature(body, signature)
+        self.check_signature(body, signature)
         if hashlib.sha256(body).hexdigest() != name:
             raise ArtifactRejected(f"artefact {name[:12]}: the manifest is another artefact's")
         # The bytes that are hashed are the bytes that are parsed: the file is read once.
@@ -141,7 +155,7 @@ class ArtifactStore:
         for part, content, cap in (*parts, (SIGNATURE, signature, MAX_SIGNATURE_BYTES)):
             if len(content) > cap:
                 raise ArtifactRejected(f"{part} is over {cap} bytes")
-        self._check_signature(body, signature)
+        self.check_signature(body, signature)
         name = hashlib.sha256(body).hexdigest()
         return name, *_checked(name, body, weights)
 
@@ -177,11 +191,13 @@ class ArtifactStore:
             raise ArtifactRejected("artefact name should be 64 hexadecimal digits")
         return self.folder / name
 
-    def _sign(self, body: bytes) -> bytes:
+    def sign(self, body: bytes) -> bytes:
+        """Return the current key's id and its signature of some bytes."""
         mac = hmac.new(self.keys[self.current_key_id], body, hashlib.sha256).hexdigest()
         return f"{self.current_key_id}:{mac}".encode("ascii")
 
-    def _check_signature(self, body: bytes, signature: bytes) -> None:
+    def check_signature(self, body: bytes, signature: bytes) -> None:
+        """Raise SignatureMismatch unless one of the keys has signed these bytes."""
         try:
             key_id, mac = signature.decode("ascii").split(":")
         except ValueError as error:
@@ -194,6 +210,8 @@ class ArtifactStore:
 
     def _read(self, name: str, part: str, cap: int) -> bytes:
         file = self.path(name) / part
+        if self.remote is not None and not file.parent.exists():
+            self._fetch(self.remote, name)
         try:
             with file.open("rb") as stream:
                 content = stream.read(cap + 1)
@@ -203,11 +221,29 @@ class ArtifactStore:
             raise ArtifactRejected(f"artefact {name[:12]}: {part} is over {cap} bytes")
         return content
 
+    def _fetch(self, remote: Remote, name: str) -> None:
+        """Bring an artefact here if it is what its name and its signature say."""
+        parts = {part: remote.get(f"{name}/{part}") for part in PARTS}
+        known = {part: content for part, content in parts.items() if content is not None}
+        if len(known) < len(PARTS):
+            return  # whoever reads says that it is missing
+        found, _, _ = self.check(known[WEIGHTS], known[MANIFEST], known[SIGNATURE])
+        if found != name:
+            raise ArtifactRejected(f"artefact {name[:12]}: the stored manifest is another artefact's")
+        self._write_here(name, known)
+
     def _write(self, name: str, parts: Mapping[str, bytes]) -> None:
+        self._write_here(name, parts)
+        # The signature goes last: where it is, the others are.
+        if self.remote is not None and not self.remote.has(f"{name}/{SIGNATURE}"):
+            for part in PARTS:
+                self.remote.put(f"{name}/{part}", parts[part])
+
+    def _write_here(self, name: str, parts: Mapping[str, bytes]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.path(name)
         with contextlib.suppress(ArtifactRejected, FileNotFoundError):
-            self.load(name)
+            replace(self, remote=None).load(name)
             os.utime(target)  # young again: the sweeper leaves it to whoever is about to name it
             return
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=self.folder))

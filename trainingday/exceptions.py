@@ -35,6 +35,12 @@ class ArtifactRejected(TrainingDayError):
     """A stored model file failed its size, signature, hash, shape or finiteness check."""
 
 
+class StorageUnavailable(TrainingDayError):
+    """Object storage could not be reached or refused; another attempt may find it."""
+
+    retryable = True
+
+
 class ExchangeUnavailable(TrainingDayError):
     """An exchange did not answer, answered nonsense or refused, also after repeated questions."""
 

@@ -34,6 +34,8 @@ TRAININGDAY_HOME = Path(env.str("TRAININGDAY_HOME", str(BASE_DIR / "var")))
 TRAININGDAY_HOME.mkdir(parents=True, exist_ok=True)
 TRAININGDAY_DATASETS = TRAININGDAY_HOME / "datasets"
 TRAININGDAY_ARTIFACTS = TRAININGDAY_HOME / "artifacts"
+# Object storage behind both folders, such as s3://bucket/prefix; empty: the folders are all there is.
+TRAININGDAY_STORAGE = env.str("TRAININGDAY_STORAGE", "")
 # Temporary files of runs: one folder for each attempt, removed with it.
 TRAININGDAY_SCRATCH = TRAININGDAY_HOME / "scratch"
 # Keys that sign model files, "id:hex" by the newest first; never the same as SECRET_KEY.
@@ -42,6 +44,11 @@ TRAININGDAY_FAMILIES = env.list("TRAININGDAY_FAMILIES", default=[])
 TRAININGDAY_EXECUTOR = env.str("TRAININGDAY_EXECUTOR", "processes")
 TRAININGDAY_MEMORY_LIMIT_MB = env.int("TRAININGDAY_MEMORY_LIMIT_MB", 6000)
 TRAININGDAY_MIN_FREE_DISK_MB = env.int("TRAININGDAY_MIN_FREE_DISK_MB", 1024)
+# Events of runs that ended longer ago are deleted; 0 keeps them all.
+TRAININGDAY_EVENT_DAYS = env.int("TRAININGDAY_EVENT_DAYS", 365)
+# /metrics for Prometheus (extra `metrics`): off, or for admins and whoever bears the token.
+TRAININGDAY_METRICS = env.bool("TRAININGDAY_METRICS", False)
+TRAININGDAY_METRICS_TOKEN = env.str("TRAININGDAY_METRICS_TOKEN", "")
 TRAININGDAY_MAX_UPLOAD_BYTES = env.int("TRAININGDAY_MAX_UPLOAD_BYTES", 200 * 1024 * 1024)
 
 INSTALLED_APPS = [
@@ -84,6 +91,13 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "trainingday.access.audit.AuditMiddleware",
 ]
+
+if TRAININGDAY_METRICS:
+    MIDDLEWARE = [
+        "django_prometheus.middleware.PrometheusBeforeMiddleware",
+        *MIDDLEWARE,
+        "django_prometheus.middleware.PrometheusAfterMiddleware",
+    ]
 
 ROOT_URLCONF = "trainingday.urls"
 ASGI_APPLICATION = "trainingday.asgi.application"
@@ -277,7 +291,11 @@ LOGGING = {
     "formatters": {"json": {"()": "trainingday.logs.formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {"django-q": {"level": "WARNING"}, "numba": {"level": "WARNING"}},
+    "loggers": {
+        "django-q": {"level": "WARNING"},
+        "numba": {"level": "WARNING"},
+        "botocore": {"level": "WARNING"},
+    },
 }
 configure_logs()
 SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +87,10 @@ class TrialTask:
     n_steps: int | None = None
     prune_below: tuple[float, ...] = ()
     start: PolicyNetwork | None = None
+
+    def at(self, bundle: str, scratch: Path) -> TrialTask:
+        """Return the same task for a machine that has its bars in another file."""
+        return replace(self, dataset=bundle)
 
 
 @dataclass(frozen=True)

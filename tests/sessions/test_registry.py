@@ -235,7 +235,7 @@ def signed(
     return {
         "weights": SimpleUploadedFile("m.safetensors", weights),
         "manifest": SimpleUploadedFile("m.json", body),
-        "signature": SimpleUploadedFile("m.sig", store._sign(body)),
+        "signature": SimpleUploadedFile("m.sig", store.sign(body)),
     }
 
 

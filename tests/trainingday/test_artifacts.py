@@ -36,7 +36,7 @@ def _sign_again(store: ArtifactStore, name: str, body: bytes, weights: bytes | N
     forged = hashlib.sha256(body).hexdigest()
     shutil.copytree(store.path(name), store.path(forged), dirs_exist_ok=True)
     (store.path(forged) / MANIFEST).write_bytes(body)
-    (store.path(forged) / SIGNATURE).write_bytes(store._sign(body))
+    (store.path(forged) / SIGNATURE).write_bytes(store.sign(body))
     if weights is not None:
         (store.path(forged) / WEIGHTS).write_bytes(weights)
     return forged

@@ -11,7 +11,7 @@ from trainingday.exceptions import NotFound
 from trainingday.lists import Choice
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.splits import DEFAULT_GAP, Split, plan_split
-from trainingday.markets.storage import read_bars
+from trainingday.markets.storage import local_bars
 
 MARKET_CHOICE = Choice(
     "market",
@@ -75,7 +75,7 @@ def query_latest_dataset(market: Market) -> Dataset:
 
 def query_bars(dataset: Dataset) -> Bars:
     """Return a dataset's bars, memory-mapped and read-only."""
-    return read_bars(dataset.path)
+    return local_bars(dataset.sha256)
 
 
 def query_test_window(market: Market) -> TestWindow | None:

@@ -25,7 +25,7 @@ from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.quality import Finding, assess
 from trainingday.markets.queries import query_bars, query_test_window
 from trainingday.markets.splits import DEFAULT_GAP, MIN_TEST, plan_split, test_length
-from trainingday.markets.storage import write_bars
+from trainingday.markets.storage import store_bars
 from trainingday.typing import JSONDict
 
 DUPLICATES = ("exact_duplicates_dropped", "duplicates_resolved")
@@ -105,7 +105,7 @@ def prepare_bars(
         **(report or {}),
         "warnings": [item.as_dict() for item in warnings],
     }
-    sha256, file = write_bars(Path(settings.TRAININGDAY_DATASETS), bars)
+    sha256, file = store_bars(bars)
     return Prepared(market, bars, sha256, file, warnings, details)
 
 

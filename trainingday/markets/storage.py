@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from django.conf import settings
 
 from trainingday.bars import Bars
 from trainingday.exceptions import ArtifactRejected
+from trainingday.object_storage import remote_files
 
 FLOAT_COLUMNS = ("open", "high", "low", "close", "volume")
 SCHEMA = pa.schema(
@@ -35,10 +37,58 @@ def fingerprint(bars: Bars) -> str:
     return digest.hexdigest()
 
 
+def file_name(sha256: str) -> str:
+    """Return where the bars of a fingerprint lie below the folder of datasets."""
+    return f"{sha256[:2]}/{sha256}.parquet"
+
+
+def store_bars(bars: Bars) -> tuple[str, str]:
+    """Write the bars into the settings' folder, and into object storage where that is set."""
+    folder = Path(settings.TRAININGDAY_DATASETS)
+    sha256, name = write_bars(folder, bars)
+    remote = remote_files("datasets")
+    if remote is not None and not remote.has(name):
+        remote.put(name, (folder / name).read_bytes())
+    return sha256, name
+
+
+def local_bars(sha256: str) -> Bars:
+    """Return the bars of a fingerprint, fetched from object storage where this machine has none.
+
+    Raises
+    ------
+    ArtifactRejected
+        If they are nowhere, or what is stored is not what the fingerprint names.
+    """
+    path = Path(settings.TRAININGDAY_DATASETS) / file_name(sha256)
+    if not path.exists():
+        _fetch(path, sha256)
+    return read_bars(path)
+
+
+def _fetch(path: Path, sha256: str) -> None:
+    remote = remote_files("datasets")
+    content = remote.get(file_name(sha256)) if remote is not None else None
+    if content is None:
+        return  # whoever reads says that the file is missing
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-", suffix=".parquet")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        verify(Path(temporary), sha256)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
 def write_bars(folder: Path, bars: Bars) -> tuple[str, str]:
     """Write the bars below `folder` unless they are there already; return (sha256, path below folder)."""
     sha256 = fingerprint(bars)
-    name = f"{sha256[:2]}/{sha256}.parquet"
+    name = file_name(sha256)
     target = folder / name
     with contextlib.suppress(FileNotFoundError):
         os.utime(target)  # young again: the sweeper leaves it to whoever is about to name it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Iterator
 from io import StringIO
@@ -14,7 +13,6 @@ from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django_q.models import Schedule
 
 from patterns.models import PatternScan
@@ -25,21 +23,17 @@ from tests.conftest import make_market
 from tests.markets import gaussian_bars
 from trainingday.exceptions import InvalidArgument, StateConflict
 from trainingday.markets.models import Dataset, Market
-from trainingday.runs import moving, services
+from trainingday.runs import rows, services
 from trainingday.runs.models import RunEvent, TrainingSchedule, Trigger
 from trainingday.runs.moving import TARGET, move_to
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_on_sqlite]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.only_on_sqlite,
+    pytest.mark.usefixtures("other_databases"),
+]
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/test")
 NAME = f"moved_{os.getpid()}"
-
-
-@pytest.fixture(autouse=True)
-def _may_connect(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Django's tests connect to none but the configured databases; the target is a database of the test's own."""
-    guard = BaseDatabaseWrapper.ensure_connection
-    real = inspect.getclosurevars(guard).nonlocals["real_ensure_connection"]
-    monkeypatch.setattr(BaseDatabaseWrapper, "ensure_connection", real)
 
 
 @pytest.fixture
@@ -103,7 +97,7 @@ def test_every_row_is_there_and_new_rows_are_numbered_on(
     before = counts("default")
     moved = move_to(url)
     assert {label: moved[label] for label in before} == before == counts("default")
-    with moving._opened(url):
+    with rows.opened(TARGET, url):
         assert counts(TARGET) == before
         there = Market.objects.using(TARGET).get()
         assert (there.pk, there.symbol, there.created_at) == (market.pk, market.symbol, market.created_at)
@@ -123,19 +117,19 @@ def test_a_target_with_rows_is_refused_and_keeps_them(market: Market, url: str) 
     Market.objects.update(symbol="CHANGED")
     with pytest.raises(StateConflict, match=r"should be empty, its .* has \d+ rows"):
         move_to(url)
-    with moving._opened(url):
+    with rows.opened(TARGET, url):
         assert Market.objects.using(TARGET).get().symbol == "NOISE"
 
 
 def test_what_fails_midway_leaves_nothing_behind(
     market: Market, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = moving._copy
+    copy = rows._copy
     with monkeypatch.context() as patch:
-        patch.setattr(moving, "_copy", lambda model: copy(model) - (model is Dataset))
-        with pytest.raises(StateConflict, match="nothing was moved"):
+        patch.setattr(rows, "_copy", lambda model, *ends: copy(model, *ends) - (model is Dataset))
+        with pytest.raises(StateConflict, match="nothing was copied"):
             move_to(url)
-    with moving._opened(url):
+    with rows.opened(TARGET, url):
         assert not Market.objects.using(TARGET).exists() and not User.objects.using(TARGET).exists()
     move_to(url)  # and it is still empty enough
 

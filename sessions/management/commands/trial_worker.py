@@ -1,0 +1,42 @@
+"""Lends this machine to training sessions, as workers of a Dask scheduler."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from sessions.dask_pool import scheduler_of
+from trainingday.exceptions import TrainingDayError
+from trainingday.runs.child import NICE
+from trainingday.runs.supervisor import CHILD_ENVIRONMENT
+
+
+class Command(BaseCommand):
+    help = "Evaluate trials that sessions hand out through a Dask scheduler (extra: cluster)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--scheduler", required=True, metavar="dask://HOST:PORT")
+        parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            scheduler = scheduler_of(options["scheduler"])
+        except TrainingDayError as error:
+            self.stderr.write(str(error))
+            sys.exit(2)
+        n_processes = max(options["processes"], 1)
+        # Beyond its share a process is killed and its trial evaluated elsewhere.
+        memory_mb = settings.TRAININGDAY_MEMORY_LIMIT_MB // n_processes
+        command = [
+            sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://{scheduler}",
+            "--nworkers", str(n_processes), "--nthreads", "1", "--memory-limit", f"{memory_mb}MB",
+            "--no-dashboard", "--death-timeout", "300",
+        ]  # fmt: skip
+        os.nice(NICE)
+        os.chdir(settings.BASE_DIR)
+        os.execve(sys.executable, command, os.environ | CHILD_ENVIRONMENT)  # noqa: S606  (this interpreter)

@@ -106,6 +106,14 @@ class RunLine(NamedTuple):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    lease_until: datetime | None
+
+    @property
+    def lease_seconds(self) -> float | None:
+        """Seconds until another worker may take a running run over; negative once it may."""
+        if self.lease_until is None or self.state != RunState.RUNNING:
+            return None
+        return (self.lease_until - timezone.now()).total_seconds()
 
     @property
     def public_id(self) -> str:
@@ -161,7 +169,7 @@ def query_named_lines(public_ids: Iterable[str]) -> dict[str, RunLine]:
 
 def _lines(kind: str, runs: QuerySet[Any]) -> QuerySet[Any, tuple[Any, ...]]:
     fields = ["state", "stage", "progress", "reason", "trigger", "worker"]
-    times = ["created_at", "started_at", "finished_at"]
+    times = ["created_at", "started_at", "finished_at", "lease_until"]
     named = runs.order_by().annotate(kind_name=Value(kind))
     rows: QuerySet[Any, tuple[Any, ...]] = named.values_list(
         "kind_name", "pk", "market__slug", *fields, *times

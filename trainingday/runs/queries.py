@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from trainingday.exceptions import NotFound
 from trainingday.runs.kinds import all_kinds, get_kind
@@ -88,6 +89,12 @@ def worker_health() -> list[dict[str, Any]]:
         }
         for beat in WorkerHeartbeat.objects.order_by("host", "cluster")
     ]
+
+
+def waiting_messages() -> dict[str, int]:
+    """Return how many messages wait for each cluster's workers, by the cluster's name."""
+    waiting = OrmQ.objects.order_by("key").values("key").annotate(n=Count("pk")).values_list("key", "n")
+    return dict(waiting)
 
 
 def snapshot(run: Run) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.conf import settings
 from trainingday.markets.models import Dataset
 from trainingday.runs.chores import register_chore
 from trainingday.runs.queries import running_names
+from trainingday.runs.retention import drop_hourly
 from trainingday.runs.sweeper import FileStore, register_store, sweep_hourly
 
 register_store(
@@ -22,3 +23,4 @@ register_store(
     FileStore(folder=lambda: Path(settings.TRAININGDAY_SCRATCH), depth=1, named=running_names),
 )
 register_chore(sweep_hourly)
+register_chore(drop_hourly)

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from trainingday.runs import services
+from trainingday.runs.disk import lack_of_disk
 from trainingday.runs.models import RunState
 
 SECONDS_BETWEEN_CHECKS = 1.0
@@ -111,13 +112,6 @@ def patiently(act: Callable[[], object]) -> None:
                 raise
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def lack_of_disk() -> str:
-    """Return why no run may start now, "" where there is room."""
-    free_mb = shutil.disk_usage(settings.TRAININGDAY_HOME).free / 1e6
-    needed = settings.TRAININGDAY_MIN_FREE_DISK_MB
-    return f"waits for disk space: {free_mb:.0f} MB free, {needed} MB needed" if free_mb < needed else ""
 
 
 def _start(kind: str, pk: int, fence: int) -> Child:

@@ -6,6 +6,7 @@ app_name = "runs"
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
+    path("metrics", views.metrics, name="metrics"),
     path("workers/", views.workers, name="workers"),
     path("schedules/", views.schedules, name="schedules"),
     path("schedules/<int:pk>/run/", views.run_schedule, name="run-schedule"),

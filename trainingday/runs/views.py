@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from trainingday.exceptions import NotFound, StateConflict, TrainingDayError
 from trainingday.permissions import may_operate, signed_in
 from trainingday.runs import queries, services
 from trainingday.runs.lists import SCHEDULES
+from trainingday.runs.metrics import may_scrape, render_metrics
 from trainingday.runs.models import ACTIVE, RunState, TrainingSchedule
 from trainingday.runs.progress import query_run_lines
+from trainingday.runs.readiness import check_readiness
 from trainingday.runs.schedule_page import query_schedules, schedule_rows
 from trainingday.runs.schedules import run_now, set_enabled
 
@@ -28,15 +30,26 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @login_not_required
 def readyz(request: HttpRequest) -> JsonResponse:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return JsonResponse({"status": "ready"})
+    is_ready, checks = check_readiness()
+    status = "ready" if is_ready else "not ready"
+    return JsonResponse({"status": status, "checks": checks}, status=200 if is_ready else 503)
+
+
+@login_not_required
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    if not settings.TRAININGDAY_METRICS:
+        raise Http404("metrics are off")
+    if not may_scrape(request):
+        raise PermissionDenied
+    return render_metrics()
 
 
 def workers(request: HttpRequest) -> HttpResponse:
     lines = query_run_lines([*ACTIVE])[::-1]
     context = {
         "workers": queries.worker_health(),
+        "messages": queries.waiting_messages(),
         "active": sorted(lines, key=lambda line: line.state != RunState.RUNNING),
         "failures": query_run_lines([RunState.FAILED], limit=20),
     }

@@ -17,9 +17,11 @@ API_ANALYSE = "api analyse"  # a POST that computes and stores nothing: operator
 EXPORT = "export"  # operators fetch a file, nobody sends to it
 API_EXPORT = "api export"
 OPEN = "open"  # no account needed
+METRICS = "metrics"  # off unless set up: tests/trainingday/runs/test_metrics.py turns them on
 
 NAMES = {
     OPEN: "favicon.ico login logout runs:healthz runs:readyz",
+    METRICS: "runs:metrics",
     PAGE: (
         "home audit tokens downloads:list downloads:detail markets:list markets:detail "
         "markets:candles runs:workers runs:schedules patterns:list patterns:detail patterns:scan "

@@ -115,6 +115,8 @@ def expected(surface: str, role: str, verb: str) -> set[int]:
     is_operator, is_admin = role in ("operator", "admin"), role == "admin"
     if surface == surfaces.OPEN:
         return {200, 301, 302, 405}
+    if surface == surfaces.METRICS:
+        return {404, 405}
     if role == "anonymous":
         return {401} if surface.startswith("api") else {302}
     if surface in (surfaces.PAGE, surfaces.OWN):

@@ -7,6 +7,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from sessions.models import TrainingSession
 from tests import pages
@@ -160,6 +161,16 @@ def test_workers_show_silent_clusters_and_the_queue() -> None:
     text = signed_in("viewer").get(reverse("runs:workers")).content.decode()
     assert ">silent</span>" in text
     assert session.public_id in text
+
+
+def test_workers_show_leases_and_waiting_messages() -> None:
+    session = running_session()
+    viewer = signed_in("viewer")
+    for lease, words in ((timedelta(seconds=45), "left</td>"), (timedelta(seconds=-5), ">expired</span>")):
+        TrainingSession.objects.filter(pk=session.pk).update(lease_until=timezone.now() + lease)
+        assert words in viewer.get(reverse("runs:workers")).content.decode()
+    OrmQ.objects.create(key="long", payload="x", lock=timezone.now())
+    assert "1 message for long wait" in " ".join(viewer.get(reverse("runs:workers")).content.decode().split())
 
 
 def test_progress_reads_the_newest_of_many_progress_events_in_one_query() -> None:

@@ -8,7 +8,15 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament, ValidationRecord
+from strategies.models import (
+    Champion,
+    LatestPosition,
+    Look,
+    Strategy,
+    StrategyPerformance,
+    Tournament,
+    ValidationRecord,
+)
 from strategies.queries import public_decision
 from trainingday.runs.admin import ReadOnlyAdmin
 
@@ -70,3 +78,9 @@ class ChampionAdmin(ReadOnlyAdmin):
     list_display = ["market", "strategy", "since", "until", "reason", "decided_by"]
     list_filter = ["market"]
     list_select_related = ["market", "strategy", "decided_by"]
+
+
+@admin.register(LatestPosition)
+class LatestPositionAdmin(ReadOnlyAdmin):
+    list_display = ["strategy", "dataset", "position", "since_us", "bar_us"]
+    list_select_related = ["strategy", "dataset__market"]

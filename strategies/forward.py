@@ -3,7 +3,8 @@
 What is followed is fixed first: a reign from the newest bar known when it began, a challenger from the newest
 bar known when its exam failed. Positions come from the very artefact or parameters that were examined; each is
 decided from bars up to its own, and what is recorded is never computed again, so a later import cannot change
-it. Two rules read the record, and nothing else that decides does:
+it. The champion's last position is kept too, for the signal. Two rules read the record, and nothing else that
+decides does:
 
 - A challenger whose lead over the champion, and over the market baseline that its exam had fixed, leaves 0
   below it at the newest bar is promoted. The level of each such sequence is the exam's own: by luck alone a challenger is ever
@@ -35,7 +36,8 @@ from strategies import queries
 from strategies.exam import costs_of, crown
 from strategies.forward_evidence import Standing, challenger_standing, reign_standing
 from strategies.forward_series import ForwardSeries, later_bars, opening_position
-from strategies.models import Champion, ForwardRecord, ForwardStretch, Look, Strategy
+from strategies.latest import latest_position, store_latest
+from strategies.models import Champion, ForwardRecord, ForwardStretch, LatestPosition, Look, Strategy
 from strategies.positions import CONTROLS, positions_of
 from trainingday.access import audit
 from trainingday.bars import Bars
@@ -78,12 +80,17 @@ def follow_market(market: Market) -> int:
 
 
 def needs_following(market: Market) -> bool:
-    """Return whether bars arrived that a record lacks, or somebody is to be followed who is not yet."""
+    """Return whether a record or the signal lacks the newest bars, or somebody is not followed yet."""
     dataset = _newest(market)
     if dataset is None:
         return False
     lagging = _active(market).filter(checked_us__lt=dataset.last_us)
-    return lagging.exists() or _unfollowed_reign(market) is not None or bool(_unfollowed_looks(market))
+    return (
+        lagging.exists()
+        or _unfollowed_reign(market) is not None
+        or bool(_unfollowed_looks(market))
+        or _lacks_position(market, dataset)
+    )
 
 
 def known_until(market: Market, dataset: Dataset | None, moment: datetime) -> int | None:
@@ -109,6 +116,8 @@ def _pass(market: Market) -> int:
             return 0
         for one in followers:
             _store(one, dataset)
+        if champion is not None and (latest := reader.latest(champion.strategy, dataset)):
+            store_latest(latest)
         _promote_first(market, champion, followers)
     _report_alarms(market, followers)
     return sum(len(one.new) for one in followers)
@@ -144,6 +153,11 @@ class _Reader:
             costs=costs_of(self._market),
             bars_per_year=self._market.bars_per_year,
         )
+
+    def latest(self, strategy: Strategy, dataset: Dataset) -> LatestPosition | None:
+        """Return the last position of a strategy that was followed, None where it failed on the bars."""
+        targets = self._targets.get(strategy.pk)
+        return None if targets is None else latest_position(strategy, dataset, self._bars, targets)
 
     def _positions(self, strategy: Strategy) -> FloatArray:
         if strategy.pk not in self._targets:
@@ -246,6 +260,12 @@ def _unfollowed(market: Market) -> list[ForwardRecord]:
     if reign is not None:
         wanted.append(_fixed(market, reign.strategy, reign.look, reign.since, reign=reign))
     return [record for record in wanted if record is not None]
+
+
+def _lacks_position(market: Market, dataset: Dataset) -> bool:
+    """Return whether the champion's position after the newest bar is not stored: after a correction, say."""
+    following = _active(market).filter(reign__isnull=False, problem="")
+    return following.exclude(strategy__latest_position__dataset=dataset).exists()
 
 
 def _unfollowed_reign(market: Market) -> Champion | None:

@@ -297,3 +297,22 @@ class ForwardStretch(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise StateConflict("a recorded stretch is kept for good: a promotion may rest on it")
+
+
+class LatestPosition(models.Model):
+    """What a champion holds after the newest bar, kept for signals: one row a strategy, replaced by newer bars.
+
+    It repeats what `strategies.positions.positions_of` says, so it may be lost at any time.
+    """
+
+    strategy = models.OneToOneField(Strategy, on_delete=models.CASCADE, related_name="latest_position")
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+")
+    position = models.FloatField(help_text="Target as a fraction of equity in [-1, 1].")
+    since_us = models.BigIntegerField("bar that decided it, microseconds UTC")
+    bar_us = models.BigIntegerField("newest bar, microseconds UTC")
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.position:+.4g} of {self.strategy}"

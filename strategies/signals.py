@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
 from django.utils import timezone
 
 from strategies import queries
-from strategies.models import Champion, Strategy
+from strategies.latest import latest_position
+from strategies.models import Champion, LatestPosition, Strategy
 from strategies.positions import positions_of
 from trainingday.markets.models import Dataset, Market, moment
 from trainingday.markets.queries import query_bars
@@ -59,19 +59,16 @@ class Signal:
     champion: JSONDict | None
 
 
-@dataclass(frozen=True)
-class _Latest:
-    position: float
-    since_us: int
-    bar_us: int
-
-
 # Strategies and datasets never change, so an answer is good for as long as both are the newest.
-_cache: dict[tuple[str, str], _Latest] = {}
+_cache: dict[tuple[str, str], LatestPosition] = {}
 
 
 def market_signal(market: Market, now: datetime | None = None) -> Signal:
-    """Return the signal of a market; two queries, and no computing while champion and bars are the same."""
+    """Return the signal of a market; two queries while champion and bars are the same, else one more.
+
+    The worker that follows the market computes the position (`strategies.forward`). Only before it has come to
+    new bars or to a new champion is it computed here, once per process.
+    """
     champion = queries.current_champion(market)
     dataset = Dataset.objects.filter(market=market).order_by("-version").first()
     if champion is None or dataset is None:
@@ -100,21 +97,19 @@ def stale_after(market: Market) -> timedelta:
     return allowed if market.calendar == Market.Calendar.CRYPTO else allowed + CLOSED_DAYS
 
 
-def _latest(strategy: Strategy, dataset: Dataset) -> _Latest:
+def _latest(strategy: Strategy, dataset: Dataset) -> LatestPosition:
     key = (strategy.fingerprint, dataset.sha256)
     if key not in _cache:
         if len(_cache) >= N_CACHED:
             _cache.pop(next(iter(_cache)), None)
-        _cache[key] = _compute(strategy, dataset)
+        stored = LatestPosition.objects.filter(strategy=strategy, dataset=dataset).first()
+        _cache[key] = stored or _compute(strategy, dataset)
     return _cache[key]
 
 
-def _compute(strategy: Strategy, dataset: Dataset) -> _Latest:
+def _compute(strategy: Strategy, dataset: Dataset) -> LatestPosition:
     bars = query_bars(dataset)
-    positions = positions_of(strategy, bars)
-    changed = np.flatnonzero(positions != positions[-1])
-    first = int(changed[-1]) + 1 if changed.size else 0
-    return _Latest(float(positions[-1]), int(bars.timestamps[first]), int(bars.timestamps[-1]))
+    return latest_position(strategy, dataset, bars, positions_of(strategy, bars))
 
 
 def _evidence(champion: Champion) -> JSONDict:

@@ -1,18 +1,24 @@
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from patterns.discovery.pattern import Pattern, RegimeCuts
+from patterns.models import PatternScan
 from strategies import signals
 from strategies.exam import crown
-from strategies.models import Look
-from strategies.positions import get_or_create_strategy, positions_of
+from strategies.forward import follow_market, needs_following
+from strategies.models import LatestPosition, Look, Strategy
+from strategies.positions import ensemble_strategy, get_or_create_strategy, pattern_strategy, positions_of
 from strategies.queries import current_champion
 from strategies.services import roll_back
 from strategies.signals import market_signal, stale_after
 from tests.markets import gaussian_bars
+from tests.pages import make_pattern
 from tests.strategies.helpers import make_user, null_market, room, save_model, store
+from trainingday.exceptions import ArtifactRejected
 from trainingday.markets.models import Market, moment
 from trainingday.markets.services import load_bars
 from trainingday.permissions import ADMIN, VIEWER
@@ -92,6 +98,74 @@ def test_a_warm_signal_takes_two_queries_and_reads_no_bars(followed, django_asse
     monkeypatch.setattr(signals, "query_bars", lambda dataset: pytest.fail("the bars were read again"))
     with django_assert_num_queries(2):
         market_signal(market)
+
+
+def every_kind_of_champion(market: Market) -> dict[str, Strategy]:
+    """Return a rule, a model, a pattern set, and an ensemble of a rule and a model."""
+    scan = PatternScan.objects.create(market=market, dataset=market.datasets.get(), seed=1, state="succeeded")
+    cuts = RegimeCuts((0.004, 0.006), (0.9, 1.1))
+    definition = Pattern.from_id("w50-00122-any-any-h5-long", cuts).as_dict()
+    make_pattern(market, scan, 0, definition=definition)
+    rule = get_or_create_strategy(market, "breakout", {})
+    model = get_or_create_strategy(market, "ml_model", {}, save_model(feature=0))
+    return {
+        "rule": rule,
+        "model": model,
+        "patterns": pattern_strategy(market),
+        "ensemble": ensemble_strategy(market, [rule, model]),
+    }
+
+
+@pytest.mark.parametrize("kind", ["rule", "model", "patterns", "ensemble"])
+def test_what_the_worker_stores_is_what_the_signal_would_compute(kind, monkeypatch):
+    market, _, bars = null_market()
+    champion = every_kind_of_champion(market)[kind]
+    crown(market, champion, reason="a test")
+    computed = market_signal(market)
+    follow_market(market)
+    signals._cache.clear()
+    monkeypatch.setattr(signals, "query_bars", lambda dataset: pytest.fail("the bars were read"))
+    stored = market_signal(market, computed.decided_at + timedelta(seconds=computed.age_seconds))
+    assert stored == computed
+    assert stored.position == positions_of(champion, bars)[-1]
+
+
+def test_the_first_signal_after_new_bars_takes_three_queries_and_computes_nothing(
+    followed, django_assert_num_queries, monkeypatch
+):
+    market, bars = followed
+    follow_market(market)
+    load_bars(market, gaussian_bars(len(bars) + 10, 1), "newer")
+    follow_market(market)
+    monkeypatch.setattr(signals, "positions_of", lambda *_: pytest.fail("positions were computed"))
+    with django_assert_num_queries(3):
+        signal = market_signal(market)
+    assert signal.bar == moment(int(bars.timestamps[-1])) + timedelta(hours=10)
+
+
+def test_a_correction_of_old_bars_is_stored_too_and_one_row_is_kept(followed):
+    market, bars = followed
+    follow_market(market)
+    assert not needs_following(market)
+    corrected = replace(bars, volume=bars.volume * 2.0)
+    load_bars(market, corrected, "a correction")
+    assert needs_following(market)
+    follow_market(market)
+    assert not needs_following(market)
+    newest = market.datasets.order_by("-version").first()
+    assert LatestPosition.objects.get().dataset == newest
+
+
+def test_a_champion_that_fails_on_the_bars_is_not_asked_again_until_new_ones(followed, monkeypatch):
+    market, _ = followed
+
+    def fail(*_):
+        raise ArtifactRejected("artefact is not as it was signed")
+
+    monkeypatch.setattr("strategies.forward.positions_of", fail)
+    follow_market(market)
+    assert not needs_following(market)
+    assert not LatestPosition.objects.exists()
 
 
 def test_a_warm_signal_of_a_model_is_answered_within_50_ms(client):

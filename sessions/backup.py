@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import IO
 
 from django.conf import settings
-from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils import timezone
 
@@ -31,7 +30,7 @@ from trainingday.artifacts import PARTS, canonical_json
 from trainingday.exceptions import ArtifactRejected, StateConflict, TrainingDayError
 from trainingday.markets import storage
 from trainingday.markets.models import Dataset
-from trainingday.runs.rows import copy_rows, count_rows, leave_behind, opened
+from trainingday.runs.rows import copy_rows, count_rows, leave_behind, make_tables, opened
 
 MANIFEST, SIGNATURE, DATABASE = "manifest.json", "manifest.sig", "database.sqlite3"
 FORMAT = "trainingday-backup-1"
@@ -102,7 +101,7 @@ def _snapshot(database: Path) -> tuple[int, dict[str, Path]]:
                 cursor.execute("PRAGMA journal_mode=DELETE")
                 cursor.execute("VACUUM")  # what was left behind leaves no trace
         else:
-            call_command("migrate", database=SNAPSHOT, verbosity=0)
+            make_tables(SNAPSHOT)
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 copy_rows(DEFAULT_DB_ALIAS, SNAPSHOT)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.functions import Now
@@ -23,7 +22,7 @@ from trainingday.markets import storage
 from trainingday.markets.models import Dataset
 from trainingday.runs.kinds import all_kinds
 from trainingday.runs.models import RunState
-from trainingday.runs.rows import copy_rows, opened, refuse_rows
+from trainingday.runs.rows import copy_rows, migrate_if_needed, opened, refuse_rows
 
 
 def restore(archive: Path, *, replace: bool = False) -> Summary:
@@ -66,7 +65,7 @@ def _bring_up_to_date(folder: Path) -> None:
     loader = MigrationExecutor(connections[SNAPSHOT]).loader
     if unknown := sorted(set(loader.applied_migrations) - set(loader.disk_migrations)):
         raise BackupRejected(f"the backup comes from a newer version: it has {'.'.join(unknown[0])}")
-    call_command("migrate", database=SNAPSHOT, verbosity=0)
+    migrate_if_needed(SNAPSHOT)
     for sha256 in Dataset.objects.using(SNAPSHOT).values_list("sha256", flat=True):
         if not (folder / "datasets" / storage.file_name(sha256)).is_file():
             raise BackupRejected(f"the backup lacks the bars {sha256[:12]} of a dataset")
@@ -83,7 +82,7 @@ def _check_home(replace: bool) -> None:
             ).first()
             if at_work is not None:
                 raise StateConflict(f"{at_work.public_id} is running: stop the workers first")
-    call_command("migrate", verbosity=0)
+    migrate_if_needed(DEFAULT_DB_ALIAS)
     if not replace:
         refuse_rows(DEFAULT_DB_ALIAS)
 

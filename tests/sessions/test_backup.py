@@ -204,9 +204,9 @@ def test_rows_are_of_one_moment_while_others_write(
             written.append(1)
         return copy(model, *ends)
 
-    monkeypatch.setattr(rows, "_copy", copy_while_others_write)
-    backup(tmp_path / "all.backup")
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "_copy", copy_while_others_write)
+        backup(tmp_path / "all.backup")
     assert (RunEvent.objects.count(), Market.objects.count()) == (before[0] + 1, before[1] + 1)
     with (
         backup_module.unpacked(tmp_path / "all.backup", tmp_path) as folder,

@@ -10,8 +10,11 @@ import environ
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.core.management.color import no_style
-from django.db import DatabaseError, connections, models, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, models, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 
 from trainingday.exceptions import InvalidArgument, StateConflict
 
@@ -45,6 +48,26 @@ def copy_rows(source: str, target: str, *, replace: bool = False) -> dict[str, i
     finally:
         ContentType.objects.clear_cache()
     return copied
+
+
+def make_tables(alias: str) -> None:
+    """Make the tables of an empty database as they are here, and record the migrations that made them."""
+    connection = connections[alias]
+    with connection.schema_editor() as editor:
+        for model in apps.get_models():
+            if model._meta.managed and not model._meta.proxy:
+                editor.create_model(model)
+    recorder = MigrationRecorder(connection)
+    recorder.ensure_schema()
+    for app, name in MigrationRecorder(connections[DEFAULT_DB_ALIAS]).applied_migrations():
+        recorder.record_applied(app, name)
+
+
+def migrate_if_needed(alias: str) -> None:
+    """Apply the migrations that a database lacks."""
+    executor = MigrationExecutor(connections[alias])
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", database=alias, verbosity=0)
 
 
 def count_rows(alias: str) -> int:

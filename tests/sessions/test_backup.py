@@ -197,17 +197,19 @@ def test_rows_are_of_one_moment_while_others_write(
         connection.close()
 
     def copy_while_others_write(model: Any, *ends: str) -> int:
-        if not written:
+        n_rows = copy(model, *ends)
+        if not written:  # after the first table, before all others
             writer = threading.Thread(target=write)
             writer.start()
             writer.join()
-            written.append(1)
-        return copy(model, *ends)
+            written.append(model)
+        return n_rows
 
     with monkeypatch.context() as patch:
         patch.setattr(rows, "_copy", copy_while_others_write)
         backup(tmp_path / "all.backup")
     assert (RunEvent.objects.count(), Market.objects.count()) == (before[0] + 1, before[1] + 1)
+    assert written and written[0] not in (Market, RunEvent)
     with (
         backup_module.unpacked(tmp_path / "all.backup", tmp_path) as folder,
         rows.opened("look", f"sqlite:///{folder / DATABASE}"),

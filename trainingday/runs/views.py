@@ -49,7 +49,7 @@ def workers(request: HttpRequest) -> HttpResponse:
     lines = query_run_lines([*ACTIVE])[::-1]
     context = {
         "workers": queries.worker_health(),
-        "messages": queries.waiting_messages(),
+        "waiting": queries.waiting_messages(),
         "active": sorted(lines, key=lambda line: line.state != RunState.RUNNING),
         "failures": query_run_lines([RunState.FAILED], limit=20),
     }

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from sessions.rl.environment_kernel import observe_nb, reset_nb, step_nb
+from sessions.rl.environment_kernel import World, observe_nb, reset_nb, step_nb
 from sessions.rl.rewards import reward_table
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument, NotEnoughBars
@@ -74,6 +75,12 @@ class MarketData:
         return spaces.Box(-CLIP, CLIP, (self.features.shape[1] + N_POSITIONS,), np.float32)
 
 
+def streams(seed: int | list[int], n_envs: int) -> NDArray[np.uint64]:
+    """Return the start of one stream of `uniform_nb` per environment, (n_envs,), uint64."""
+    state = np.random.SeedSequence(seed).generate_state(n_envs, np.uint64)
+    return state.astype(np.uint64, copy=False)
+
+
 class TradingVecEnv(VecEnv):
     """N environments over one market, stepped by one compiled call.
 
@@ -119,11 +126,33 @@ class TradingVecEnv(VecEnv):
         self._turn = 0
         self._no_infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
         self._actions: IntArray = np.zeros(n_envs, dtype=np.int64)
+        self._random = np.empty(n_envs, dtype=np.uint64)
         self._streams(seed)
+        self.world = self._world()
 
     def _streams(self, seed: int) -> None:
-        state = np.random.SeedSequence(seed).generate_state(self.num_envs, np.uint64)
-        self._random = state.astype(np.uint64)
+        self._random[:] = streams(seed, self.num_envs)
+
+    def _world(self) -> World:
+        """Return the market and the state of all environments, as views: a kernel that steps moves these."""
+        return World(
+            self.market.features,
+            self.market.rewards,
+            self.market.open,
+            self.market.close,
+            self.market.fee,
+            self.market.slippage,
+            self.episode_length,
+            self.random_position,
+            self._random,
+            self._bar,
+            self._held,
+            self._left,
+            self._ledger,
+            self.returns,
+            self._rewards,
+            self._dones,
+        )
 
     @property
     def equity(self) -> FloatArray:
@@ -142,10 +171,15 @@ class TradingVecEnv(VecEnv):
         self._ledger[:] = np.column_stack((1.0 - (self._held - 1.0), units, np.ones(self.num_envs)))
         return self._observe()
 
-    def _observe(self) -> Float32Array:
+    def next_buffer(self) -> Float32Array:
+        """Return the observation buffer that the caller does not hold, to be filled, (n_envs, n_inputs)."""
         self._turn = 1 - self._turn
-        observe_nb(self.market.features, self._bar, self._held, self._buffers[self._turn])
         return self._buffers[self._turn]
+
+    def _observe(self) -> Float32Array:
+        observations = self.next_buffer()
+        observe_nb(self.market.features, self._bar, self._held, observations)
+        return observations
 
     def reset(self) -> Float32Array:
         for env in range(self.num_envs):
@@ -173,29 +207,8 @@ class TradingVecEnv(VecEnv):
         self._actions = np.ascontiguousarray(actions, dtype=np.int64).reshape(-1)
 
     def step_wait(self) -> tuple[Float32Array, Float32Array, Any, list[dict[str, Any]]]:
-        self._turn = 1 - self._turn
-        market, observations = self.market, self._buffers[self._turn]
-        n_ended = step_nb(
-            self._actions,
-            market.features,
-            market.rewards,
-            market.open,
-            market.close,
-            market.fee,
-            market.slippage,
-            self.episode_length,
-            self.random_position,
-            self._random,
-            self._bar,
-            self._held,
-            self._left,
-            self._ledger,
-            self.returns,
-            self._rewards,
-            self._dones,
-            observations,
-            self._terminal,
-        )
+        observations = self.next_buffer()
+        n_ended = step_nb(self._actions, *self.world, observations, self._terminal)
         infos = self._no_infos
         if n_ended:
             infos = infos.copy()

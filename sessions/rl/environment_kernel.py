@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -15,15 +17,42 @@ MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 S30, S27, S31, S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
+class World(NamedTuple):
+    """What `step_nb` reads and writes between its actions and its observations, in its order."""
+
+    features: Float32Array
+    reward_table: Float32Array
+    open: FloatArray
+    close: FloatArray
+    fee: float
+    slippage: float
+    episode_length: int
+    random_position: bool
+    random: NDArray[np.uint64]
+    bar: IntArray
+    held: IntArray
+    left: IntArray
+    ledger: FloatArray
+    growth: FloatArray
+    rewards: Float32Array
+    dones: BoolArray
+
+
 @njit(cache=True, nogil=True)
-def _below_nb(random: NDArray[np.uint64], env: int, bound: int) -> int:
-    """Return a uniform integer in [0, bound): SplitMix64 (Steele et al. 2014), one stream per environment."""
+def uniform_nb(random: NDArray[np.uint64], env: int) -> float:
+    """Return a uniform number in [0, 1): SplitMix64 (Steele et al. 2014), one stream per environment."""
     random[env] = random[env] + GOLDEN
     z = random[env]
     z = (z ^ (z >> S30)) * MIX_1
     z = (z ^ (z >> S27)) * MIX_2
     z = z ^ (z >> S31)
-    return int((z >> S11) * (1.0 / 9007199254740992.0) * bound)
+    return float((z >> S11) * (1.0 / 9007199254740992.0))
+
+
+@njit(cache=True, nogil=True)
+def _below_nb(random: NDArray[np.uint64], env: int, bound: int) -> int:
+    """Return a uniform integer in [0, bound)."""
+    return int(uniform_nb(random, env) * bound)
 
 
 @njit(cache=True, nogil=True)
@@ -124,3 +153,29 @@ def step_nb(
             )
     observe_nb(features, bar, held, observations)
     return n_ended
+
+
+@njit(cache=True, nogil=True)
+def advance_nb(actions: IntArray, world: World, observations: Float32Array, terminal: Float32Array) -> int:
+    """Call `step_nb` from compiled code, which cannot unpack the world between other arguments."""
+    return step_nb(
+        actions,
+        world.features,
+        world.reward_table,
+        world.open,
+        world.close,
+        world.fee,
+        world.slippage,
+        world.episode_length,
+        world.random_position,
+        world.random,
+        world.bar,
+        world.held,
+        world.left,
+        world.ledger,
+        world.growth,
+        world.rewards,
+        world.dones,
+        observations,
+        terminal,
+    )

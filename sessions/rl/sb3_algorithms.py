@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3 import A2C, DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import nn
 
+from sessions.rl.dqn import CompiledDQN
 from sessions.rl.environment import MarketData, TradingVecEnv
 from sessions.rl.errors import TrainingDiverged
+from sessions.rl.ppo import CompiledPPO
 from trainingday.policy.network import Activation, PolicyKind, PolicyNetwork
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def build_ppo(env: TradingVecEnv, h: Hyperparameters, seed: int) -> BaseAlgorithm:
-    return PPO(
+    return CompiledPPO(
         "MlpPolicy",
         env,
         learning_rate=h.learning_rate,
@@ -56,7 +58,7 @@ def build_a2c(env: TradingVecEnv, h: Hyperparameters, seed: int) -> BaseAlgorith
 
 
 def build_dqn(env: TradingVecEnv, h: Hyperparameters, seed: int) -> BaseAlgorithm:
-    return DQN(
+    return CompiledDQN(
         "MlpPolicy",
         env,
         learning_rate=h.learning_rate,

@@ -197,7 +197,7 @@ class PolicyNetwork:
 
 # NumPy's error model: Python's would test each divisor for zero, which keeps the loop from being vectorised.
 @njit(cache=True, nogil=True, error_model="numpy")
-def _tanh_nb(values: Float32Array, n_values: int) -> None:
+def tanh_nb(values: Float32Array, n_values: int) -> None:
     """Replace values by their tanh, to 6 units in the last place.
 
     A rational function of degrees 13 and 6, as in Eigen's `generic_fast_tanh_float`: unlike libm's, the
@@ -222,7 +222,7 @@ def _tanh_nb(values: Float32Array, n_values: int) -> None:
 @njit(cache=True, nogil=True)
 def _activate_nb(values: Float32Array, n_values: int, is_tanh: bool) -> None:
     if is_tanh:
-        _tanh_nb(values, n_values)
+        tanh_nb(values, n_values)
     else:
         for index in range(n_values):
             values[index] = max(values[index], np.float32(0.0))

@@ -8,6 +8,7 @@ import torch
 
 from sessions.rl import sb3_algorithms
 from sessions.rl.errors import TrainingDiverged
+from sessions.rl.flat_parameters import FlatAdam
 from sessions.rl.hyperparameters import Hyperparameters
 from sessions.rl.monitor import N_CHECKPOINTS, TrainingMonitor
 from sessions.rl.training import TrainedPolicy, train
@@ -173,12 +174,16 @@ def test_exploding_weights_fail_with_their_reason(algorithm: str, monkeypatch: p
 def test_weights_that_are_not_finite_fail_with_their_reason(
     algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The optimiser writes NaN into the weights, as an overflow would."""
-    own = torch.optim.Optimizer.__init__
+    """A gradient step writes NaN into the weights, as an overflow would."""
+    own, own_compiled = torch.optim.Optimizer.__init__, FlatAdam.count
 
     def poisoned(self: torch.optim.Optimizer, params: object, defaults: dict[str, object]) -> None:
         own(self, params, defaults)
         self.register_step_post_hook(_poison)
+
+    def poisoned_compiled(self: FlatAdam, n_steps: int) -> None:
+        own_compiled(self, n_steps)
+        _poison(self.optimiser)
 
     def _poison(optimiser: torch.optim.Optimizer, *_: object) -> None:
         with torch.no_grad():
@@ -187,6 +192,7 @@ def test_weights_that_are_not_finite_fail_with_their_reason(
                     parameter.fill_(float("nan"))
 
     monkeypatch.setattr(torch.optim.Optimizer, "__init__", poisoned)
+    monkeypatch.setattr(FlatAdam, "count", poisoned_compiled)
     with pytest.raises(TrainingDiverged, match="not finite"):
         _train(easy_bars(8), short(algorithm, n_steps=TINY[algorithm]))
 

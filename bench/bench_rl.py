@@ -1,10 +1,9 @@
-"""Acceptance of LEARNING.md on markets of known truth, and the speed of the parts.
+"""Acceptance of LEARNING.md on markets of known truth; speed is in `bench_rl_speed`.
 
     python -m bench.bench_rl planted --algorithm policy_gradient --seeds 10
     python -m bench.bench_rl planted --preset quick --markets ou_daily --seeds 2
     python -m bench.bench_rl null --algorithm policy_gradient --seeds 10
     python -m bench.bench_rl ensemble --markets ou_daily --groups 4
-    python -m bench.bench_rl speed
 
 Train 50,000 bars, validate on the 20,000 after a purge, test on 100,000 bars of another path. Without a
 preset: one training at the algorithm's defaults, best checkpoint on validation. With one: the whole search
@@ -17,13 +16,12 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from bench.oracle import oracle_positions
-from sessions.rl.environment import MarketData, TradingVecEnv
 from sessions.rl.hyperparameters import ALGORITHMS, default_hyperparameters
 from sessions.rl.monitor import rank_value
 from sessions.rl.presets import PRESETS, get_preset
@@ -45,7 +43,6 @@ from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.bars import Bars
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.network import PolicyNetwork
-from trainingday.policy.observation import compute_features
 
 N_TRAIN, N_PURGE, N_VALIDATION, N_TEST = 50_000, 200, 20_000, 100_000
 COSTS = Costs(0.0005, 0.0)
@@ -174,51 +171,9 @@ def ensemble(options: argparse.Namespace) -> None:
             )
 
 
-def _fastest(work: Callable[[], object], n_rounds: int = 5) -> tuple[float, float]:
-    """Return median and minimum CPU seconds of a call, after one that compiles."""
-    work()
-    seconds = []
-    for _ in range(n_rounds):
-        began = time.process_time()
-        work()
-        seconds.append(time.process_time() - began)
-    return statistics.median(seconds), min(seconds)
-
-
-def speed(options: argparse.Namespace) -> None:
-    """Print CPU time of features, environment and policy, median and minimum of five rounds."""
-    bars, bars_per_year = market("mixture_hourly", 100_000, 1)
-    features = compute_features(bars)
-    median, least = _fastest(lambda: compute_features(bars))
-    print(f"features          {median / 1e5 * 1e9:8.1f} ns a bar       (min {least / 1e5 * 1e9:.1f})")
-    data = MarketData.create(features, bars, COSTS, bars_per_year=bars_per_year)
-    for n_envs in (8, 64, 256, 1024):
-        env = TradingVecEnv(data, n_envs, seed=1)
-        env.reset()
-        actions = np.random.default_rng(2).integers(0, 3, (200_000 // n_envs, n_envs))
-
-        def steps(env: TradingVecEnv = env, actions: np.ndarray = actions) -> None:
-            for row in actions:
-                env.step(row)
-
-        median, least = _fastest(steps)
-        print(
-            f"environment {n_envs:5d} {median / actions.size * 1e6:8.4f} us a step      "
-            f"(min {least / actions.size * 1e6:.4f})"
-        )
-    rng = np.random.default_rng(3)
-    arrays = {}
-    for layer, (n_in, n_out) in enumerate(((features.shape[1] + 3, 32), (32, 32), (32, 3))):
-        arrays[f"weight_{layer}"] = rng.standard_normal((n_in, n_out)).astype(np.float32)
-        arrays[f"bias_{layer}"] = np.zeros(n_out, dtype=np.float32)
-    network = PolicyNetwork.from_arrays("policy", "tanh", arrays)
-    median, least = _fastest(lambda: network.positions(features))
-    print(f"policy, 100,000 bars {median * 1e3:7.1f} ms           (min {least * 1e3:.1f})")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    commands = {"planted": planted, "null": null, "ensemble": ensemble, "speed": speed}
+    commands = {"planted": planted, "null": null, "ensemble": ensemble}
     parser.add_argument("command", choices=commands)
     parser.add_argument("--algorithm", choices=ALGORITHMS, default="policy_gradient")
     parser.add_argument("--preset", choices=tuple(PRESETS))

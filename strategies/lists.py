@@ -75,6 +75,7 @@ STRATEGIES = Listing(
         Column("artifact"),
         Column("fingerprint"),
         Column("role"),
+        Column("is_champion"),
         Column("created_at"),
     ),
     filters=(
@@ -88,7 +89,7 @@ STRATEGIES = Listing(
         Choice("role", "Has been", "role", lambda: ROLES),
     ),
     sorts={"created": "created_at", "market": "market__slug", "family": "family"},
-    default=("-pk",),
+    default=("-is_champion", "-pk"),
 )
 
 

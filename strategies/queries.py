@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, QuerySet, Value, When
 
-from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament, ValidationRecord
+from strategies.models import (
+    Champion,
+    Look,
+    Strategy,
+    StrategyPerformance,
+    Tournament,
+    ValidationRecord,
+)
 from strategies.positions import CONTROLS
 from trainingday.exceptions import NotFound
 from trainingday.markets.models import Market, TestWindow
@@ -155,6 +162,7 @@ class Standing:
 
 
 CLONES_READ = 30
+ALIKE = ("strategy_name", "fitness", "sharpe_ratio", "total_return", "n_trades")  # equal: they traded alike
 MEASURES = (
     "fitness",
     "sharpe_ratio",
@@ -170,25 +178,64 @@ MEASURES = (
 def leaderboard(tournament: Tournament, limit: int = 20, *, per_family: int | None = None) -> list[Standing]:
     """Return the fittest different strategies of a tournament, then its controls; three queries.
 
-    Of strategies that traded alike the first stands for all, among thirty times `limit` that are read. At
-    most `per_family` lines of one family are returned; places count all of them.
+    Of strategies that traded alike the first stands for all, among thirty times `limit` that are read. With
+    `per_family`, at most so many lines of one family are returned, and at least its best one, whatever its
+    place and beyond `limit`: up to three more queries where it is not among those read. Places count all strategies.
     """
     rows = StrategyPerformance.objects.filter(tournament=tournament)
-    best = list(_distinct(rows.exclude(strategy__family__in=CONTROLS))[: limit * CLONES_READ])
-    last = list(_distinct(rows.filter(strategy__family__in=CONTROLS)))
-    first = StrategyPerformance.objects.select_related("strategy").in_bulk(
-        [line["first"] for line in (*best, *last)]
-    )
-    entrants, controls = ([(line, first[line["first"]]) for line in lines] for lines in (best, last))
+    entrants = rows.exclude(strategy__family__in=CONTROLS)
+    best = list(_distinct(entrants)[: limit * CLONES_READ])
+    found = _first_rows([*best, *_distinct(rows.filter(strategy__family__in=CONTROLS))])
     earlier = {row["uid"]: row["earlier"] for row in tournament.summary.get("earlier", ())}
     board = [
         _standing(place, line, row, earlier.get(row.uid), n_alike)
-        for place, (line, row, n_alike) in enumerate(_collapsed(entrants), 1)
+        for place, (line, row, n_alike) in enumerate(_collapsed(found[: len(best)]), 1)
     ]
-    shown: Counter[str] = Counter()
     if per_family is not None:
-        board = [one for one in board if _counted(shown, one.name) <= per_family]
-    return [*board[:limit], *(_standing(None, line, row, None, 0) for line, row in controls)]
+        if len(best) == limit * CLONES_READ:
+            board += _best_of_others(entrants, {one.name for one in board}, earlier)
+        board = _of_each_family(board, limit, per_family)
+    else:
+        board = board[:limit]
+    return [*board, *(_standing(None, line, row, None, 0) for line, row in found[len(best) :])]
+
+
+def _of_each_family(board: Sequence[Standing], limit: int, per_family: int) -> list[Standing]:
+    """Return the first `limit` lines, at most `per_family` of a family, with the best of every family."""
+    counter: Counter[str] = Counter()
+    numbered = [(one, _counted(counter, one.name)) for one in board]
+    few = [(one, number) for one, number in numbered if number <= per_family]
+    return [one for place, (one, number) in enumerate(few) if place < limit or number == 1]
+
+
+def _best_of_others(
+    entrants: QuerySet[StrategyPerformance], read: set[str], earlier: dict[str, float | None]
+) -> list[Standing]:
+    """Return the best of each family that was not read, in order; those that traded alike are not counted."""
+    best: dict[str, dict[str, Any]] = {}
+    for line in _distinct(entrants.exclude(strategy_name__in=read)).annotate(name=Min("strategy_name")):
+        best.setdefault(line["name"], line)
+    if not best:
+        return []
+    first = entrants.order_by().values("strategy").annotate(first=Min("pk")).values("first")
+    groups = entrants.filter(pk__in=first).exclude(fitness=None).order_by().values_list(*ALIKE).distinct()
+    fitness = np.array([group[ALIKE.index("fitness")] for group in groups])
+    return [
+        _standing(
+            1 + int((fitness > (-np.inf if row.fitness is None else row.fitness)).sum()),
+            line,
+            row,
+            earlier.get(row.uid),
+            0,
+        )
+        for line, row in _first_rows(list(best.values()))
+    ]
+
+
+def _first_rows(lines: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], StrategyPerformance]]:
+    rows = StrategyPerformance.objects.select_related("strategy")
+    first = rows.in_bulk([line["first"] for line in lines])
+    return [(line, first[line["first"]]) for line in lines]
 
 
 def _counted(counter: Counter[str], name: str) -> int:
@@ -202,7 +249,7 @@ def _collapsed(
     """Return the first of each group that scored the same, with the number of the others."""
     groups: dict[Any, list[tuple[dict[str, Any], StrategyPerformance]]] = {}
     for line, row in lines:
-        scores = (row.strategy_name, row.fitness, row.sharpe_ratio, row.total_return, row.n_trades)
+        scores = tuple(getattr(row, name) for name in ALIKE)
         groups.setdefault(scores if row.fitness is not None else row.pk, []).append((line, row))
     return [(*members[0], len(members) - 1) for members in groups.values()]
 
@@ -240,15 +287,20 @@ def query_tournaments() -> QuerySet[Tournament]:
 
 
 def query_strategies() -> QuerySet[Any]:
-    """Return strategies with their `role`: the most that each has been, champion, examined, winner or entrant."""
+    """Return strategies with `is_champion` now, and `role`: the most that each has been.
+
+    That is champion, examined, winner or entrant.
+    """
     own = OuterRef("pk")
+    reigning = Champion.objects.filter(until__isnull=True)
     return Strategy.objects.select_related("market").annotate(
+        is_champion=Case(When(pk__in=reigning.values("strategy"), then=True), default=False),
         role=Case(
             When(Exists(Champion.objects.filter(strategy=own)), then=Value("champion")),
             When(Exists(Look.objects.filter(strategy=own)), then=Value("examined")),
             When(Exists(Tournament.objects.filter(winner=own)), then=Value("winner")),
             default=Value("entrant"),
-        )
+        ),
     )
 
 

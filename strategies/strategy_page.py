@@ -13,7 +13,7 @@ from strategies import queries
 from strategies.ensembles import ENSEMBLE, Member, load_members
 from strategies.library.base import Family, Parameter
 from strategies.library.registry import families, get_family
-from strategies.models import Champion, Look, Strategy, StrategyPerformance
+from strategies.models import Champion, ForwardRecord, Look, Strategy, StrategyPerformance
 from strategies.positions import MODEL_FAMILY, PATTERN_FAMILY, RANDOM_CONTROL
 from trainingday.exceptions import ArtifactRejected
 from trainingday.typing import JSONDict
@@ -115,7 +115,15 @@ class StrategyPage:
 
     @cached_property
     def reigns(self) -> QuerySet[Champion]:
-        return self.strategy.reigns.select_related("market", "decided_by").order_by("-pk")[:MAX_ROWS]
+        return self.strategy.reigns.select_related("market", "decided_by", "record").order_by("-pk")[
+            :MAX_ROWS
+        ]
+
+    @cached_property
+    def record(self) -> ForwardRecord | None:
+        """Return what it did on bars that came later: as champion, else as a rejected challenger."""
+        owners = [*self.reigns, *(look for look, _ in self.looks)]
+        return next((one.record for one in owners if hasattr(one, "record")), None)
 
     @cached_property
     def is_champion(self) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from operator import itemgetter
 
 import pytest
 from django.db import connection
@@ -11,6 +12,7 @@ from django.urls import reverse
 
 from strategies import queries
 from strategies.exam import crown
+from strategies.forward import follow_market
 from strategies.genealogy import TreeFilter, read_card, read_genealogy
 from strategies.models import Champion, Strategy, StrategyPerformance
 from strategies.positions import ensemble_strategy, get_or_create_strategy
@@ -97,6 +99,21 @@ def test_at_most_five_of_a_family_are_shown_and_places_count_all(finished):
     assert [line.place for line in few] == sorted(line.place for line in few)
 
 
+def test_the_best_of_every_family_is_shown_whatever_its_place(finished, monkeypatch):
+    everyone = [line for line in queries.leaderboard(finished, 500) if not line.is_control]
+    best = {line.name: line for line in reversed(everyone)}
+    assert max(line.place for line in best.values()) > 4
+    monkeypatch.setattr(queries, "CLONES_READ", 1)
+    few = [line for line in queries.leaderboard(finished, 4, per_family=2) if not line.is_control]
+    assert {line.name for line in few} == set(best)
+    scored = {(line.name, line.place) for line in best.values() if line.fitness is not None}
+    assert scored <= {(line.name, line.place) for line in few}
+    assert all(
+        line.place > max(scored, key=itemgetter(1))[1] for line in few if line.fitness is None and line.place
+    )
+    assert [line.place for line in few] == sorted(line.place for line in few)
+
+
 def test_a_running_page_asks_for_its_leaderboard_alone(finished, viewer):
     url = reverse("strategies:tournament", args=[finished.pk])
     part = viewer.get(url, headers={"hx-request": "true", "hx-target": "standings"}).content.decode()
@@ -174,6 +191,25 @@ def test_the_list_of_strategies_filters_by_what_they_have_been(finished, viewer)
     rows = json.loads(viewer.get(url, {"export": "json", "family": "donchian"}).content)["rows"]
     assert {row["family"] for row in rows} == {"donchian"}
     assert {row["id"]: row["role"] for row in rows}[champion.pk] == "champion"
+
+
+def test_the_list_of_strategies_begins_with_the_champion(finished, viewer):
+    oldest = Strategy.objects.order_by("pk").first()
+    crown(finished.market, oldest, reason="a test")
+    page = viewer.get(reverse("strategies:list")).context["page"]
+    assert page.object_list[0] == oldest
+    assert [row.is_champion for row in page.object_list[:3]] == [True, False, False]
+    assert "champion now" in text_of(viewer, reverse("strategies:list"))
+
+
+def test_a_champions_page_shows_its_record_on_later_bars(finished, viewer):
+    url = reverse("strategies:strategy", args=[finished.winner_id])
+    assert "On bars that came later" not in text_of(viewer, url)
+    crown(finished.market, finished.winner, reason="a test")
+    follow_market(finished.market)
+    text = text_of(viewer, url)
+    assert "No bar has arrived since its promotion" in text
+    assert f'href="/champions/{finished.market.slug}/#forward-head"' in text
 
 
 def test_a_strategys_page_says_what_it_is_and_where_it_took_part(finished, viewer):

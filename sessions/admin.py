@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from sessions.models import HonestyRun, ModelVersion, SessionReplay, TrainingSession, Trial
+from sessions.models import HonestyRun, ModelVersion, SessionReplay, TrainingSession, Trial, WrittenReport
 from trainingday.runs.admin import ReadOnlyAdmin
 
 
@@ -36,3 +36,10 @@ class HonestyRunAdmin(ReadOnlyAdmin):
 class SessionReplayAdmin(ReadOnlyAdmin):
     list_display = ["id", "original", "state", "result", "created_at"]
     list_filter = ["state", "result"]
+
+
+@admin.register(WrittenReport)
+class WrittenReportAdmin(ReadOnlyAdmin):
+    list_display = ["id", "market", "preset", "covers", "state", "created_at"]
+    list_filter = ["state", "preset"]
+    list_select_related = ["market"]

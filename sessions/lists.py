@@ -1,7 +1,7 @@
 """The lists of training sessions and of models."""
 
 from sessions.model_pages import ModelLine
-from sessions.models import ModelVersion
+from sessions.models import ModelVersion, WrittenReport
 from sessions.rl.hyperparameters import ALGORITHMS
 from strategies.lists import VERDICT
 from trainingday.lists import Choice, Column, Listing
@@ -100,3 +100,30 @@ MODELS = Listing(
     default=("-created_at", "-pk"),
     is_comparable=True,
 )
+
+WRITTEN_REPORTS = Listing(
+    "written-reports",
+    columns=(
+        Column("report", "public_id"),
+        Column("preset"),
+        Column("covers", lambda row: row.covers or "all markets"),
+        Column("first_month"),
+        Column("last_month"),
+        Column("state"),
+        Column("trigger"),
+        Column("reason"),
+        Column("created_at"),
+        Column("finished_at"),
+    ),
+    filters=(
+        Choice("state", "State", "state", lambda: RunState.choices),
+        Choice("covers", "Market", "covers", lambda: _covered()),
+    ),
+    sorts={"created": "created_at", "covers": "covers"},
+    default=("-created_at", "-pk"),
+)
+
+
+def _covered() -> list[tuple[str, str]]:
+    slugs = WrittenReport.objects.exclude(covers="").order_by("covers").values_list("covers", flat=True)
+    return [(slug, slug) for slug in slugs.distinct()]

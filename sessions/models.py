@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from django.db import models
 from django.urls import reverse
 
@@ -204,6 +206,35 @@ class SessionReplay(Run):
     def n_values(self) -> int:
         """Return how many values have been compared and agreed."""
         return sum(int(part["n_values"]) for part in self.checked)
+
+
+class WrittenReport(Run):
+    """What training came to over whole months, frozen as it was when written; `market` may be one of many."""
+
+    kind = "report"
+
+    preset = models.CharField(max_length=20)
+    covers = models.CharField(
+        max_length=90, blank=True, default="", help_text="Slug of its market; empty: all markets."
+    )
+    first_month = models.DateField(
+        null=True, blank=True, help_text="Its first day; null: from the beginning."
+    )
+    until_month = models.DateField(
+        null=True, blank=True, help_text="First day after it; null: until written."
+    )
+    months = models.JSONField(default=list, blank=True, help_text="Counts by market and month, newest first.")
+
+    class Meta(Run.Meta):
+        db_table = "written_reports"
+
+    def get_absolute_url(self) -> str:
+        return reverse("sessions:written-report", args=[self.pk])
+
+    @property
+    def last_month(self) -> date | None:
+        """Return the first day of the last month that it covers, None where it covers all."""
+        return self.until_month and (self.until_month - timedelta(days=1)).replace(day=1)
 
 
 class HonestyRun(models.Model):

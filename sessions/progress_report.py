@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,7 @@ from trainingday.runs.models import RunState
 from trainingday.stats.evidence import Verdict
 from trainingday.stats.proportions import wilson_interval
 from trainingday.stats.ratios import Interval
+from trainingday.typing import JSONDict
 
 COLUMNS = (
     "market", "month", "n_ended", "n_generations", "n_failed", "n_improvements", "n_looks", "cpu_seconds"
@@ -61,6 +63,16 @@ class Period:
     def row(self) -> list[Any]:
         return [getattr(self, name) for name in COLUMNS]
 
+    def as_dict(self) -> JSONDict:
+        """Return what was counted, JSON-safe; all else follows from it."""
+        month = self.month.isoformat() if self.month else None
+        return dict(zip(COLUMNS, self.row(), strict=True)) | {"month": month}
+
+    @classmethod
+    def from_dict(cls, counted: Mapping[str, Any]) -> Period:
+        month = counted["month"]
+        return cls(**{**counted, "month": date.fromisoformat(month) if month else None})
+
 
 @dataclass(frozen=True)
 class ProgressReport:
@@ -68,6 +80,23 @@ class ProgressReport:
 
     months: list[Period]
     markets: list[Period] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, periods: Iterable[Period]) -> ProgressReport:
+        """Return the report of periods of one market and month each."""
+        months = sorted(periods, key=lambda each: (each.month, each.market), reverse=True)
+        sums: dict[str, Period] = {}
+        for period in months:
+            sums.setdefault(period.market, Period(period.market, None)).add(period)
+        return cls(months, sorted(sums.values(), key=lambda each: each.market))
+
+    def as_rows(self) -> list[JSONDict]:
+        """Return its periods as JSON, from which `from_rows` makes the same report again."""
+        return [period.as_dict() for period in self.months]
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> ProgressReport:
+        return cls.of(Period.from_dict(row) for row in rows)
 
     @cached_property
     def total(self) -> Period:
@@ -102,25 +131,30 @@ class ProgressReport:
         return Chart("Month", "Number so far", traces, is_time=True)
 
 
-def progress_report(market: str = "") -> ProgressReport:
-    """Return the report of one market, or of all; two queries."""
+def progress_report(market: str = "", first: date | None = None, until: date | None = None) -> ProgressReport:
+    """Return the report of one market, or of all, from the month `first` to before the month `until`; two queries."""
     periods: dict[tuple[str, date], Period] = {}
-    for row in _sessions(market):
+    for row in _sessions(market, first, until):
         key = (row.pop("market__slug"), row.pop("month").date())
         counts: dict[str, Any] = {name: value or 0 for name, value in row.items()}
         periods[key] = Period(*key, **counts)
-    for row in _looks(market):
+    for row in _looks(market, first, until):
         key = (row["market__slug"], row["month"].date())
         periods.setdefault(key, Period(*key)).n_looks = row["n"]
-    months = sorted(periods.values(), key=lambda each: (each.month, each.market), reverse=True)
-    sums: dict[str, Period] = {}
-    for period in months:
-        sums.setdefault(period.market, Period(period.market, None)).add(period)
-    return ProgressReport(months, sorted(sums.values(), key=lambda each: each.market))
+    return ProgressReport.of(periods.values())
 
 
-def _sessions(market: str) -> Any:
-    rows = TrainingSession.objects.filter(finished_at__isnull=False)
+def _within(rows: Any, name: str, first: date | None, until: date | None) -> Any:
+    """Keep what happened from the first day to before the last; months are of UTC."""
+    bounds = {f"{name}__gte": first, f"{name}__lt": until}
+    return rows.filter(
+        **{key: datetime(day.year, day.month, day.day, tzinfo=UTC) for key, day in bounds.items() if day}
+    )
+
+
+def _sessions(market: str, first: date | None, until: date | None) -> Any:
+    ended = TrainingSession.objects.filter(finished_at__isnull=False)
+    rows = _within(ended, "finished_at", first, until)
     if market:
         rows = rows.filter(market__slug=market)
     return (
@@ -137,8 +171,9 @@ def _sessions(market: str) -> Any:
     )
 
 
-def _looks(market: str) -> Any:
-    rows = Look.objects.filter(is_charged=True, run_kind=TrainingSession.kind)
+def _looks(market: str, first: date | None, until: date | None) -> Any:
+    charged = Look.objects.filter(is_charged=True, run_kind=TrainingSession.kind)
+    rows = _within(charged, "created_at", first, until)
     if market:
         rows = rows.filter(market__slug=market)
     by_month = rows.order_by().annotate(month=TruncMonth("created_at"))

@@ -9,3 +9,7 @@ def supervise_session(pk: int) -> None:
 
 def supervise_replay(pk: int) -> None:
     supervise("replay", pk)
+
+
+def supervise_report(pk: int) -> None:
+    supervise("report", pk)

@@ -17,11 +17,12 @@ from django_q.models import OrmQ
 from patterns.models import Pattern, PatternScan, PatternSet, PatternSighting
 from patterns.services import freeze_confirmed_set, request_scan, retire_pattern
 from sessions import final_training, search_stage
-from sessions.models import SessionReplay, TrainingSession, Trial
+from sessions.models import SessionReplay, TrainingSession, Trial, WrittenReport
 from sessions.rl.hyperparameters import Hyperparameters, default_hyperparameters
 from sessions.rl.presets import PRESETS, Preset
 from sessions.rl.suggestions import SearchSpace
 from sessions.services import request_replay, request_session, settle_parts
+from sessions.written_reports import request_report
 from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament, ValidationRecord
 from strategies.positions import get_or_create_strategy
 from strategies.services import promote, request_tournament, retire, roll_back
@@ -305,6 +306,26 @@ class ReplayScenario(RunScenario):
         return self.run_facts("result", "checked", "difference")
 
 
+class ReportScenario(RunScenario):
+    """A report of the months of one market, in which a session has ended."""
+
+    model = WrittenReport
+
+    def prepare(self) -> None:
+        super().prepare()
+        ended = datetime(2026, 2, 3, tzinfo=UTC)
+        dataset = self.market.datasets.get()
+        pages.make_session(self.market, dataset, cpu_seconds=60.0, generation=1, finished_at=ended)
+
+    def request(self) -> Run:
+        return request_report(self.market, "ever", trigger=Trigger.COMMAND)
+
+    def facts(self) -> dict[str, Any]:
+        months = [{**row, "market": ""} for row in self.run.months]
+        assert self.run.state != RunState.SUCCEEDED or months
+        return {**self.run_facts("preset", "first_month", "until_month"), "months": months}
+
+
 class DownloadScenario(RunScenario):
     """A download from an exchange: three pages, then one dataset."""
 
@@ -517,6 +538,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "scan": ScanScenario,
     "cancelled scan": CancelledScenario,
     "replay": ReplayScenario,
+    "report": ReportScenario,
     "download": DownloadScenario,
     "import": ImportScenario,
     "champion": ChampionScenario,

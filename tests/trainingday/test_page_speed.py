@@ -18,7 +18,7 @@ MAX_QUERIES = 8
 MAX_SECONDS = 0.2
 LISTS = (
     "/", "/sessions/", "/models/", "/tournaments/", "/champions/", "/patterns/", "/markets/", "/schedules/",
-    "/workers/", "/audit/", "/tokens/", "/reports/", "/settings/",
+    "/workers/", "/audit/", "/tokens/", "/reports/", "/reports/written/", "/settings/",
 )  # fmt: skip
 SORTED = (
     "/sessions/?sort=-score&market=BTCUSD-1h", "/sessions/?page=12", "/models/?sort=-score", "/tournaments/?page=9",

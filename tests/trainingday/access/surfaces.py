@@ -30,7 +30,7 @@ NAMES = {
         "strategies:genealogy-csv strategies:genealogy-json strategies:leaderboard-csv strategies:leaderboard-json "
         "strategies:list strategies:strategy strategies:tournaments strategies:tournament strategies:genealogy strategies:backtest "
         "strategies:backtest-csv strategies:champions strategies:champion sessions:list sessions:detail "
-        "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:evidence sessions:compare sessions:position sessions:reports sessions:settings sessions:honesty"
+        "sessions:report sessions:report-json sessions:replay sessions:models sessions:model sessions:evidence sessions:compare sessions:position sessions:reports sessions:written-reports sessions:written-report sessions:settings sessions:honesty"
     ),
     FORM: "markets:import patterns:start strategies:start sessions:start sessions:upload-model downloads:start",
     OPERATE: "patterns:retire markets:save-profile markets:change-profile strategies:freeze-patterns runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay sessions:verify-model",
@@ -48,7 +48,7 @@ NAMES = {
         "sessions:api-session-detail sessions:api-replay-list sessions:api-replay-detail "
         "sessions:api-trial-list sessions:api-trial-detail "
         "strategies:api-forward-record-bars strategies:api-forward-record-detail "
-        "strategies:api-forward-record-list sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare sessions:api-reports"
+        "strategies:api-forward-record-list sessions:api-honesty-list sessions:api-honesty-detail sessions:api-compare sessions:api-reports sessions:api-written-report-list sessions:api-written-report-detail"
     ),
     API_OPERATE: (
         "markets:api-import-profile-list markets:api-import-profile-detail "

@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
 from patterns.models import PatternScan, PatternSighting
-from sessions.models import HonestyRun, ModelVersion, SessionReplay
+from sessions.models import HonestyRun, ModelVersion, SessionReplay, WrittenReport
 from strategies.models import Champion, ForwardRecord, Look, Strategy
 from tests import pages
 from tests.trainingday.access import surfaces
@@ -95,6 +95,7 @@ def world(numbered_from_one: None, market: Market) -> Market:
     HonestyRun.objects.create(
         pk=PK, parts=["models"], n_markets=1, seed=1, results=[], has_passed=True, seconds=1.0
     )
+    WrittenReport.objects.create(pk=PK, market=market, preset="ever", seed=0, state="succeeded")
     Download.objects.create(pk=PK, market=market, seed=1, state="succeeded", since_us=0, cursor_us=0)
     TrainingSchedule.objects.create(pk=PK, name="nightly", market=market, cron="30 2 * * *")
     audit.record("start", session)

@@ -31,6 +31,7 @@ RUN_PAGES = {
     "tournament": "strategies:tournament",
     "scan": "patterns:scan",
     "replay": "sessions:replay",
+    "report": "sessions:written-report",
     "download": "downloads:detail",
 }
 WORDS = {

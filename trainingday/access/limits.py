@@ -2,8 +2,8 @@
 
 Log-ins, imports and writes are counted in the database, so a limit holds however many processes and hosts
 serve. Reads are counted in the cache, for a write to the database on each read would cost more than the
-read: with REDIS_URL that count is shared as well, without it each process counts for itself (`manage.py up`
-runs one).
+read: with REDIS_URL that count is shared as well; without it, or while Redis is away, each process counts for
+itself (`manage.py up` runs one). So losing Redis neither refuses a reader nor lifts the limit.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import wraps
+from time import monotonic
 from typing import Any
 
+import structlog
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import BaseCache, caches
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
@@ -23,7 +25,10 @@ from django.shortcuts import render
 from trainingday.access.models import RateCount
 
 CACHED = {"read"}
+SECONDS_WITHOUT_CACHE = 30.0
 View = Callable[..., Any]
+log = structlog.get_logger(__name__)
+_cache_fails_until = float("-inf")
 
 
 def take(name: str, who: str) -> int:
@@ -85,7 +90,19 @@ def _window(seconds: int) -> tuple[int, int]:
 
 
 def _count_cached(key: str, window: int, seconds: int) -> int:
+    """Count in the cache; in this process's own for half a minute after that failed, so that no read waits for it."""
+    global _cache_fails_until
     name = f"limit:{key}:{window}"
+    if monotonic() >= _cache_fails_until:
+        try:
+            return _count_in(caches["default"], name, seconds)
+        except Exception as error:
+            _cache_fails_until = monotonic() + SECONDS_WITHOUT_CACHE
+            log.warning("cache is away, reads are counted by each process", error=str(error))
+    return _count_in(caches["own"], name, seconds)
+
+
+def _count_in(cache: BaseCache, name: str, seconds: int) -> int:
     cache.add(name, 0, timeout=seconds)
     try:
         return int(cache.incr(name))

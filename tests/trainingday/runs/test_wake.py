@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +16,7 @@ from django.db import connection
 from patterns.services import request_scan
 from tests.conftest import make_market
 from tests.markets import gaussian_bars
+from tests.redis import own_redis
 from trainingday.runs import services, wake
 from trainingday.runs.context import RunContext
 from trainingday.runs.models import Trigger
@@ -37,25 +35,12 @@ def context(transactional_db: None) -> RunContext:
 @pytest.fixture
 def redis_server(settings: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Redis of the test's own, and make it the channel layer."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [program, "--port", str(port), "--save", "", "--appendonly", "no", "--daemonize", "no"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and socket.socket().connect_ex(("127.0.0.1", port)) != 0:
-        os.sched_yield()
-    url = f"redis://127.0.0.1:{port}/0"
-    settings.CHANNEL_LAYERS = {
-        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
-    }
-    channel_layers.backends = {}
-    yield server
-    server.kill()
-    server.wait()
+    with own_redis() as (url, server):
+        settings.CHANNEL_LAYERS = {
+            "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
+        }
+        channel_layers.backends = {}
+        yield server
     channel_layers.backends = {}
 
 

@@ -82,7 +82,7 @@ class Command(BaseCommand):
     def _web(host: str, port: int) -> Service:
         command = [
             sys.executable, "-m", "uvicorn", "trainingday.asgi:application", "--host", host, "--port", str(port),
-            "--ws-max-size", "65536", "--lifespan", "off", "--no-server-header", "--log-level", "warning",
+            "--ws", "trainingday.runs.bounded_socket:BoundedWebSocket", "--ws-max-size", "65536", "--lifespan", "off", "--no-server-header", "--log-level", "warning",
         ]  # fmt: skip
         return Service("web", command, {})
 

@@ -91,17 +91,17 @@ class Command(BaseCommand):
             time.sleep(SECONDS_BETWEEN_REAPS)
             close_old_connections()
             services.reap()
-            silent = self._silent_clusters()
-            for service in services_:
-                died = service.process is not None and service.process.poll() is not None
-                if died or (
-                    service.name in silent and time.monotonic() - service.started > START_GRACE_SECONDS
-                ):
-                    self.stderr.write(
-                        f"{service.name}: {'died' if died else 'silent for 3 minutes'}, restarting"
-                    )
-                    service.stop()
-                    service.start()
+            self._restart_ill(services_)
+
+    def _restart_ill(self, services_: list[Service]) -> None:
+        """Restart what died, and the cluster that has been silent for three minutes."""
+        silent = self._silent_clusters()
+        for service in services_:
+            died = service.process is not None and service.process.poll() is not None
+            if died or (service.name in silent and time.monotonic() - service.started > START_GRACE_SECONDS):
+                self.stderr.write(f"{service.name}: {'died' if died else 'silent for 3 minutes'}, restarting")
+                service.stop()
+                service.start()
 
     @staticmethod
     def _silent_clusters() -> set[str]:

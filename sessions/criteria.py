@@ -41,7 +41,6 @@ def measure_criteria(
     """Return every criterion, measured or with the reason why it could not be."""
     members = [member["validation_sharpe"] for member in candidate.members]
     searched = candidate.warm_start.get("scratch_scores", members)
-    together = candidate.overlay["options"]["none"]["sharpe_ratio"]
     return [
         _sharpe(day, candidate, result),
         new_patterns(scan.n_new or 0, scan.n_found or 0, scan.n_tested or 0),
@@ -49,7 +48,7 @@ def measure_criteria(
         _promotions(day),
         _on_validation(search_improvement(searched, candidate.default_scores)),
         _on_validation(generation_improvement(_generations(day, candidate), _controls(tournament))),
-        _on_validation(ensemble_stability(members, [together])),
+        _on_validation(stability_on_these_bars(candidate)),
         _on_validation(_drawdown(day, candidate)),
     ]
 
@@ -104,6 +103,24 @@ def _controls(tournament: Tournament) -> list[float | None]:
     """Return the random entrants' best score of this session's tournament: one generation, no inheritance."""
     rows = tournament.performances.filter(strategy_name="random").order_by("pk")
     return list(rows.values_list("sharpe_ratio", flat=True))
+
+
+def stability_on_these_bars(candidate: ModelVersion) -> Criterion:
+    """Compare ensembles with one member each over the sessions that scored on the candidate's validation bars.
+
+    A session has one ensemble, so one session cannot tell. The member is the one of the lowest seed, whatever it
+    scored. Sessions of one seed, which train the same weights, count once; without two members there is no ensemble.
+    """
+    same = ModelVersion.objects.filter(
+        market=candidate.market_id,
+        dataset=candidate.dataset_id,
+        train_first_us=candidate.train_first_us,
+        train_last_us=candidate.train_last_us,
+    ).exclude(stage=ModelVersion.Stage.BASELINE)
+    different = {one.weights_hash: one for one in same.order_by("-pk") if len(one.members) > 1}.values()
+    single = [min(one.members, key=lambda member: member["seed"])["validation_sharpe"] for one in different]
+    found = ensemble_stability(single, [one.overlay["options"]["none"]["sharpe_ratio"] for one in different])
+    return replace(found, note=f"{found.note} Each session searched its own settings, on both sides.".strip())
 
 
 def _drawdown(day: Day, candidate: ModelVersion) -> Criterion:

@@ -42,6 +42,7 @@ __all__ = [
 
 MIN_RATIO_BASE = 0.1  # a percentage of a Sharpe ratio below this means nothing
 MIN_SEEDS = 5
+MIN_SESSIONS = 5
 Z_95 = NORMAL.inv_cdf(0.975)
 SEALED = "Sealed: this session's exam was not passed, so its test numbers are not shown."
 
@@ -215,27 +216,30 @@ def ensemble_stability(single: Sequence[float | None], ensembles: Sequence[float
     Parameters
     ----------
     single, ensembles : sequence of float or None
-        Annualised test Sharpe ratio of each seed, and of each ensemble of a disjoint group of seeds.
+        Annualised Sharpe ratio of one member, chosen without regard to its score, and of the whole ensemble,
+        for each session on the same bars.
 
     Notes
     -----
-    The interval is that of a ratio of normal variances (F distribution). Averaging k independent
-    models alone divides the spread by sqrt(k): that is the effect which is wanted.
+    A member belongs to its ensemble, so the two are correlated: the interval of the ratio of variances is
+    Pitman's and Morgan's for pairs (Morgan, 1939, Biometrika 31; Snedecor and Cochran, 1989, section 10.8),
+    exact for normal pairs. A session without one of the two counts for nothing.
     """
-    from scipy.special import fdtri
-
-    one, other = _defined(single), _defined(ensembles)
-    n = min(one.shape[0], other.shape[0])
-    if n < 3:
-        return ENSEMBLE.unknown(n, "Fewer than 3 seed groups on one side.")
-    spreads = (float(one.std(ddof=1)), float(other.std(ddof=1)))
-    if spreads[0] <= 1e-12:
-        return ENSEMBLE.unknown(n, "Single models do not differ between seeds.")
-    ratio = spreads[1] / spreads[0]
-    freedom = (other.shape[0] - 1, one.shape[0] - 1)
-    low = 1.0 - ratio / math.sqrt(float(fdtri(*freedom, 0.025)))
-    high = 1.0 - ratio / math.sqrt(float(fdtri(*freedom, 0.975)))
-    return ENSEMBLE.measured(1.0 - ratio, Interval(low, high), n)
+    if len(single) != len(ensembles):
+        raise InvalidArgument(f"ensembles should number {len(single)}, number {len(ensembles)}")
+    pairs = [pair for pair in zip(single, ensembles, strict=True) if _defined(pair).shape[0] == 2]
+    n = len(pairs)
+    if n < MIN_SESSIONS:
+        return ENSEMBLE.unknown(n, f"{n} sessions on these bars: {MIN_SESSIONS} are needed.")
+    one, other = np.array(pairs, dtype=np.float64).T
+    if min(one.std(), other.std()) <= 1e-12:
+        return ENSEMBLE.unknown(n, "One side does not differ between sessions.")
+    ratio = float(other.var(ddof=1) / one.var(ddof=1))
+    correlation = float(np.corrcoef(one, other)[0, 1])
+    width = 1.0 + 2.0 * max(0.0, 1.0 - correlation**2) * _student(n - 2) ** 2 / (n - 2)
+    spread = width + math.sqrt(width**2 - 1.0)
+    interval = Interval(1.0 - math.sqrt(ratio * spread), 1.0 - math.sqrt(ratio / spread))
+    return ENSEMBLE.measured(1.0 - math.sqrt(ratio), interval, n)
 
 
 def drawdown_reduction(

@@ -25,7 +25,7 @@ from trainingday.stats.resampling import median_interval
 
 HEADINGS = (SHARPE, PATTERNS, WIN_RATE, VALIDATED, SEARCH, GENERATION, ENSEMBLE, DRAWDOWN)
 # These already reach over all sessions of a market: only its newest counts.
-OVER_GENERATIONS = frozenset({WIN_RATE.name, VALIDATED.name, GENERATION.name})
+OVER_GENERATIONS = frozenset({WIN_RATE.name, VALIDATED.name, GENERATION.name, ENSEMBLE.name})
 MOST = 0.5
 
 
@@ -100,11 +100,15 @@ def _overview(
     heading: Heading, sessions: Sequence[tuple[Any, Iterable[Mapping[str, Any]]]]
 ) -> CriterionOverview:
     is_cumulative = heading.name in OVER_GENERATIONS
+    named = [
+        (market, row) for market, criteria in sessions for row in criteria if row.get("name") == heading.name
+    ]
+    if heading is ENSEMBLE:  # new bars begin anew: what was decided on earlier ones stands until they decide
+        named.sort(key=lambda pair: pair[1].get("met") is None)
     found: list[Mapping[str, Any]] = []
     seen: set[Any] = set()
-    for market, criteria in sessions:
-        row = next((row for row in criteria if row.get("name") == heading.name), None)
-        if row is not None and not (is_cumulative and market in seen):
+    for market, row in named:
+        if not (is_cumulative and market in seen):
             seen.add(market)
             found.append(row)
     decided = [row for row in found if row.get("met") is not None]

@@ -141,8 +141,8 @@ GENERATION = Heading(
 ENSEMBLE = Heading(
     "ensemble_stability",
     "Ensembles are more stable than single models",
-    "1 minus the spread of the ensembles' test Sharpe ratios over seed groups relative to single models'; "
-    "met if the lower end of the 95 % interval exceeds 0.",
+    "1 minus the spread of the ensembles' Sharpe ratios over sessions on the same bars, relative to one member's "
+    "of each; met if the lower end of the 95 % interval for pairs exceeds 0.",
     0.0,
 )
 DRAWDOWN = Heading(

@@ -185,21 +185,37 @@ def test_generations_with_too_few_or_tiny_scores_are_not_decided():
     assert generation_improvement([]).met is None
 
 
-def test_a_stable_ensemble_has_the_f_interval_of_a_variance_ratio():
-    rng = np.random.default_rng(4)
-    single, ensembles = rng.normal(1.0, 1.0, 30).tolist(), rng.normal(1.0, 0.3, 12).tolist()
+def sessions_of(rng: np.random.Generator, n: int, k: int) -> tuple[list[float], list[float]]:
+    """Return one of k independent members and their mean, for n sessions."""
+    members = rng.normal(1.0, 1.0, (n, k))
+    return members[:, 0].tolist(), members.mean(axis=1).tolist()
+
+
+def test_the_ends_of_an_ensembles_interval_are_where_pitmans_test_turns():
+    single, ensembles = sessions_of(np.random.default_rng(4), 20, 5)
     found = ensemble_stability(single, ensembles)
-    ratio = np.var(ensembles, ddof=1) / np.var(single, ddof=1)
-    bounds = [1 - math.sqrt(ratio / stats.f.ppf(q, 11, 29)) for q in (0.025, 0.975)]
-    assert (found.low, found.high) == pytest.approx(bounds)
-    assert found.value == pytest.approx(1 - math.sqrt(ratio))
+    assert found.value == pytest.approx(1 - np.std(ensembles, ddof=1) / np.std(single, ddof=1))
+    for bound in (found.low, found.high):
+        scaled = (1 - bound) * np.array(single)  # equal spreads, were the bound the truth
+        assert stats.pearsonr(scaled + ensembles, scaled - ensembles).pvalue == pytest.approx(0.05)
     assert found.met is True
     assert ensemble_stability(ensembles, single).met is False
 
 
-def test_an_ensemble_of_too_few_groups_is_not_decided():
-    assert ensemble_stability([1.0, 2.0], [1.0, 2.0, 3.0]).met is None
-    assert ensemble_stability([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]).met is None
+def test_an_ensembles_interval_covers_the_truth_of_pairs_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    truth = 1 - 1 / math.sqrt(3)
+    found = [ensemble_stability(*sessions_of(rng, 8, 3)) for _ in range(2000)]
+    covered = sum(one.low <= truth <= one.high for one in found)
+    assert abs(covered / 2000 - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 2000)
+
+
+def test_an_ensemble_of_too_few_sessions_is_not_decided():
+    assert ensemble_stability([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 2.5, 3.0]).met is None
+    assert ensemble_stability([1.0, 2.0, None, 4.0, 5.0], [1.0, 2.0, 2.5, 3.0, 3.5]).n == 4
+    assert ensemble_stability([1.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).met is None
+    with pytest.raises(InvalidArgument, match="should number 2, number 1"):
+        ensemble_stability([1.0, 2.0], [1.0])
 
 
 def test_a_reduced_drawdown_is_met_and_its_price_is_named():

@@ -3,7 +3,7 @@
 import pytest
 
 from trainingday.stats.criteria_overview import HEADINGS, overview
-from trainingday.stats.criterion import DRAWDOWN, GENERATION, PATTERNS, SHARPE, VALIDATED
+from trainingday.stats.criterion import DRAWDOWN, ENSEMBLE, GENERATION, PATTERNS, SHARPE, VALIDATED
 from trainingday.stats.proportions import clopper_pearson_interval
 
 
@@ -84,3 +84,14 @@ def test_the_newest_session_says_where_it_was_measured():
 
 def test_a_name_of_another_version_is_left_out():
     assert found(SHARPE, [(1, [{"name": "consciousness", "met": True, "value": 1.0}])]).n == 0
+
+
+def test_ensembles_on_new_bars_do_not_hide_what_was_decided_on_earlier_ones():
+    rows = [
+        session(ENSEMBLE, None, None, market=1),  # the newest: too few sessions on its bars yet
+        session(ENSEMBLE, True, 0.4, market=1),
+        session(ENSEMBLE, False, -0.1, market=1),
+        session(ENSEMBLE, None, None, market=2),
+    ]
+    row = found(ENSEMBLE, rows)
+    assert (row.unit, row.n, row.n_decided, row.n_met, row.median) == ("market", 2, 1, 1, 0.4)

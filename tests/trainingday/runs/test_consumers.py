@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
+from channels.layers import channel_layers
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
@@ -17,6 +18,7 @@ from patterns.models import PatternScan
 from patterns.services import request_scan
 from tests.conftest import make_market
 from tests.markets import gaussian_bars
+from tests.redis import own_redis
 from tests.websocket import WebSocket
 from trainingday.asgi import application
 from trainingday.markets.models import Market
@@ -123,6 +125,30 @@ async def test_it_sends_the_snapshot_then_replays_then_goes_live(context: RunCon
         last = await frames(communicator, 2)
         assert {frame["type"] for frame in last} == {"event", "run"}
         assert next(frame for frame in last if frame["type"] == "run")["run"]["state"] == "succeeded"
+
+
+@pytest.mark.redis
+@pytest.mark.only_on_sqlite
+async def test_a_socket_lives_on_although_the_channel_layer_dies(
+    context: RunContext, cookie: str, settings: Any
+) -> None:
+    with own_redis() as (url, server):
+        layer = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
+        settings.CHANNEL_LAYERS = {"default": layer}
+        channel_layers.backends = {}
+        try:
+            async with socket(f"/ws/runs/scan-{context.pk}/", cookie) as communicator:
+                await communicator.connect()
+                await frames(communicator, 1)
+                server.kill()
+                server.wait()
+                await database_sync_to_async(context.emit)("note", {"text": "after its death"})
+                found = [frame for frame in await frames(communicator, 2) if frame["type"] == "event"]
+                assert [frame["payload"] for frame in found] == [{"text": "after its death"}]
+                await communicator.send_input({"type": "websocket.receive", "text": '{"type": "ping"}'})
+                assert await frames(communicator, 1) == [{"type": "pong"}]
+        finally:
+            channel_layers.backends = {}
 
 
 @pytest.mark.parametrize("since", ["-1", "999999", "x", "", "1e400"])

@@ -52,7 +52,9 @@ class StrategyBacktestRequestSerializer(RefuseUnknownFields, serializers.Seriali
     """What a backtest takes."""
 
     market = MarketField()
-    strategy = serializers.CharField(max_length=MAX_NAME, help_text="A family's name, for example momentum.")
+    strategy = serializers.CharField(
+        max_length=MAX_NAME, help_text="A family's name, for example momentum, or a stored strategy's number."
+    )
     parameters = serializers.DictField(
         child=NumberField(), required=False, help_text="By name; left-out ones take their defaults."
     )
@@ -133,6 +135,7 @@ class StrategyBacktestSerializer(serializers.Serializer[Any]):
     fee = serializers.FloatField()
     slippage = serializers.FloatField()
     bars_per_year = serializers.FloatField()
+    note = serializers.CharField(help_text="Which bars chose or trained a stored strategy; else empty.")
     test = serializers.CharField(help_text="Why the test segment, and what came after it, is missing.")
     segments = BacktestSegmentSerializer(many=True)
 
@@ -201,6 +204,7 @@ def _body(report: BacktestReport, include: list[str]) -> JSONDict:
         "fee": report.costs.fee,
         "slippage": report.costs.slippage,
         "bars_per_year": report.market.bars_per_year,
+        "note": report.note,
         "test": WHY_NO_TEST,
         "segments": [_segment(part, include) for part in report.segments],
     }

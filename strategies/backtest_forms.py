@@ -9,6 +9,7 @@ from django import forms
 from strategies.backtests import DEFAULT_SEGMENT
 from strategies.library.base import Family, Parameter
 from strategies.library.registry import families
+from strategies.stored_strategy import StoredStrategy
 from trainingday.backtest.engine import MAX_COST
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.models import Market
@@ -73,6 +74,10 @@ class BacktestForm(forms.Form):
     def __init__(self, data: Any, family: Family, **options: Any) -> None:
         super().__init__(data, **options)
         self.family = family
+        if isinstance(family, StoredStrategy):
+            choices = [(f.name, f.title) for f in families().values()]
+            label = f"{family.title}, number {family.name}"
+            self.fields["strategy"].choices = [(family.name, label), *choices]  # type: ignore[attr-defined]
         for parameter in family.parameters:
             self.fields[f"{PREFIX}{parameter.name}"] = ParameterField(parameter)
 

@@ -19,6 +19,7 @@ from strategies.backtest_tables import equity_csv, trades_csv
 from strategies.backtests import WHY_NO_TEST, BacktestReport, backtest_strategy
 from strategies.library.base import Family
 from strategies.library.registry import families
+from strategies.stored_strategy import find_stored
 from trainingday.exceptions import TrainingDayError
 
 MAX_BARS = 500_000
@@ -76,9 +77,9 @@ def _run(form: BacktestForm) -> BacktestReport | None:
 
 
 def _family(request: HttpRequest) -> Family:
-    """Return the family that the query names, the first one where it names none that is known."""
-    known = families()
-    return known.get(request.GET.get("strategy", "")) or next(iter(known.values()))
+    """Return the family or the stored strategy that the query names, the first family where it names none."""
+    name, known = request.GET.get("strategy", ""), families()
+    return known.get(name) or find_stored(name) or next(iter(known.values()))
 
 
 def _initial(request: HttpRequest) -> dict[str, str]:

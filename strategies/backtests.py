@@ -12,6 +12,7 @@ import numpy as np
 
 from strategies.library.base import Family
 from strategies.library.registry import families, get_family
+from strategies.stored_strategy import StoredStrategy, find_stored
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.backtest.result import BacktestResult
 from trainingday.bars import Bars
@@ -98,8 +99,15 @@ class BacktestReport:
 
     @property
     def label(self) -> str:
+        if isinstance(self.family, StoredStrategy):
+            return self.family.strategy.label
         values = " ".join(f"{name}={value:g}" for name, value in self.parameters.items())
         return f"{self.family.name} {values}".strip()
+
+    @property
+    def note(self) -> str:
+        """Return which bars chose or trained a stored strategy, "" for a family's parameters as given."""
+        return self.family.note if isinstance(self.family, StoredStrategy) else ""
 
 
 def backtest_strategy(
@@ -118,7 +126,8 @@ def backtest_strategy(
     ----------
     market : Market
     family : str or Family
-        Name of a registered family, or one that is not registered, such as frozen patterns.
+        Name of a registered family, the number of a stored strategy of this market, or a family that is not
+        registered, such as frozen patterns.
     parameters : mapping
         Of the family; left-out ones take their defaults.
     segment : str
@@ -138,12 +147,12 @@ def backtest_strategy(
 
     Notes
     -----
-    Three queries. Positions see the bars up to the end of their own segment, so that indicators are warm
+    Three queries, one more for a stored strategy. Positions see the bars up to the end of their own segment, so that indicators are warm
     where validation starts. Bars after the test window are refused as that is: a new test window is cut
     from them, so a result seen on them is a look at a later exam.
     """
     chosen = _chosen_segments(segment)
-    known = family if isinstance(family, Family) else _family(family)
+    known = family if isinstance(family, Family) else _family(market, family)
     costs = _costs(market, fee, slippage)
     for parameter in known.parameters:
         if parameter.name in parameters:
@@ -202,9 +211,15 @@ def drawn_points(values: FloatArray, limit: int = MAX_POINTS) -> IntArray:
     return np.unique(np.array(chosen, dtype=np.int64))
 
 
-def _family(name: str) -> Family:
+def _family(market: Market, name: str) -> Family:
+    stored = find_stored(name)
+    if stored is not None and stored.strategy.market_id == market.pk:
+        return stored
     if name not in families():
-        raise InvalidArgument(f"strategy should be one of {', '.join(sorted(families()))}, is {name[:60]!r}")
+        raise InvalidArgument(
+            f"strategy should be one of {', '.join(sorted(families()))}, or the number of a stored strategy of "
+            f"{market.slug}, is {name[:60]!r}"
+        )
     return get_family(name)
 
 

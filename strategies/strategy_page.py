@@ -131,8 +131,8 @@ class StrategyPage:
 
     @property
     def backtest_url(self) -> str:
-        """Return the address of its backtest, "" where the backtest page cannot take it."""
-        if self.strategy.family not in families():
+        """Return the address of its backtest, "" for a random control, which has no positions of its own."""
+        if self.strategy.family == RANDOM_CONTROL:
             return ""
-        chosen = {"market": self.strategy.market.slug, "strategy": self.strategy.family, "run": 1}
-        return f"{reverse('strategies:backtest')}?{urlencode(chosen | self.strategy.parameters)}"
+        chosen = {"market": self.strategy.market.slug, "strategy": self.strategy.pk, "run": 1}
+        return f"{reverse('strategies:backtest')}?{urlencode(chosen)}"

@@ -30,7 +30,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--market", required=True, help="for example SP500-1d")
-        parser.add_argument("--strategy", required=True, help="a family's name, for example momentum")
+        parser.add_argument(
+            "--strategy",
+            required=True,
+            help="a family's name, for example momentum, or a stored strategy's number",
+        )
         parser.add_argument("parameters", nargs="*", help="name=value, for example lookback=20")
         parser.add_argument("--fee", help="fraction per side, 0..0.1; default: the market's own")
         parser.add_argument("--slippage", help="fraction per side, 0..0.1; default: the market's own")
@@ -96,7 +100,7 @@ def _print(report: BacktestReport, console: Console) -> None:
             table.add_row(row.metric.title, row.metric.unit, *(_cell(*cell) for cell in cells))
         console.print(table)
     console.print("In brackets: the 95 % interval of an estimate.", markup=False)
-    console.print(WHY_NO_TEST, markup=False)
+    console.print(f"{report.note} {WHY_NO_TEST}".strip(), markup=False)
 
 
 def _cell(value: str, interval: str) -> str:

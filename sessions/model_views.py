@@ -19,6 +19,7 @@ from sessions.model_charts import evidence_charts
 from sessions.model_pages import ModelLine, ModelPage, model_lines
 from sessions.models_api import download
 from strategies.forms import ReasonForm
+from strategies.queries import proven_reign
 from trainingday.exceptions import ArtifactRejected, NotFound, TrainingDayError
 from trainingday.pages import signed_in_user, status_of
 from trainingday.permissions import may_administer, may_operate
@@ -37,7 +38,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     page = ModelPage(
         ModelLine(model),
         list(model.children.order_by("number")),
-        registry.proven_reign(model),
+        proven_reign(model.strategy),
         queries.current_best(model.market),
         queries.later_record(model),
     )

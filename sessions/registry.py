@@ -6,13 +6,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
 from django.utils import timezone
 
 from sessions.models import ModelVersion
 from strategies import queries as strategy_queries
 from strategies import services as strategy_services
-from strategies.exam import crown
 from strategies.models import Champion, Strategy
 from strategies.positions import MODEL_FAMILY, get_or_create_strategy
 from strategies.store import artifact_store
@@ -35,7 +33,6 @@ from trainingday.exceptions import (
     TrainingDayError,
 )
 from trainingday.markets.models import Market
-from trainingday.stats.gate import Verdict
 from trainingday.typing import JSONDict
 
 VALID, REFUSED = "valid", "refused"
@@ -50,42 +47,10 @@ class NotAnExport(TrainingDayError):
 
 
 def promote(version: ModelVersion, *, reason: str, user: User) -> Champion:
-    """Make a model champion again by hand; only one that evidence has made champion before.
-
-    Raises
-    ------
-    PermissionDenied
-        If the user is no admin.
-    InvalidArgument
-        If the reason is no 3..500 characters.
-    StateConflict
-        If it is the champion, or has neither passed an exam nor been promoted on forward evidence.
-    """
-    text = strategy_services.checked_reason(reason, user)
-    with transaction.atomic():
-        Market.objects.select_for_update().get(pk=version.market_id)
-        current = strategy_queries.current_champion(version.market)
-        if current is not None and current.strategy_id == version.strategy_id:
-            raise StateConflict(f"{_name(version)} is already the champion")
-        reign = proven_reign(version)
-        if reign is None:
-            raise StateConflict(
-                f"{_name(version)} has passed no exam, and no forward evidence has promoted it: "
-                "nothing becomes champion unless it beats the champion on bars it has not seen"
-            )
-        why = f"Promoted again by {user.get_username()}, on the evidence of {reign.since:%Y-%m-%d}: {text}"
-        crown(version.market, version.strategy, reason=why, decided_by=user, restores=reign)
-        champion = strategy_queries.current_champion(version.market)
-    assert champion is not None
+    """Make a model champion again by hand; raises as `strategies.services.promote`."""
+    champion = strategy_services.promote(version.strategy, reason=reason, user=user)
     version.refresh_from_db()
     return champion
-
-
-def proven_reign(version: ModelVersion) -> Champion | None:
-    """Return the newest reign that evidence gave to a model: a passed exam, or its forward record."""
-    reigns = Champion.objects.filter(strategy_id=version.strategy_id, restores__isnull=True)
-    passed = reigns.filter(look__verdict=Verdict.PASSED.value) | reigns.filter(forward__isnull=False)
-    return passed.order_by("-pk").first()
 
 
 def reject(version: ModelVersion, *, reason: str, user: User) -> None:

@@ -111,7 +111,7 @@ class StrategyViewSet(viewsets.ReadOnlyModelViewSet[Strategy]):
     @extend_schema(request=ReasonSerializer, responses={201: ChampionSerializer})
     @action(detail=True, methods=["post"])
     def promote(self, request: Request, pk: str | None = None) -> Response:
-        """Make it champion by hand, without an exam; admins only, audited."""
+        """Make it champion again, where evidence has made it champion before; admins, with a reason."""
         champion = services.promote(self.get_object(), reason=_reason(request), user=_admin(request))
         return Response(ChampionSerializer(champion).data, status=status.HTTP_201_CREATED)
 

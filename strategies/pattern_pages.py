@@ -12,6 +12,7 @@ from patterns.queries import query_tradable_patterns
 from patterns.services import load_sets, positions_of_set
 from strategies.models import Champion, Strategy
 from strategies.positions import PATTERN_FAMILY
+from strategies.services import WAYS_TO_EXAM
 from trainingday.markets.models import Market, moment
 from trainingday.markets.queries import query_bars, query_latest_dataset
 
@@ -42,6 +43,7 @@ class PatternSignalPage:
         self.market = market
         self.patterns: list[Pattern] = query_tradable_patterns(market)
         self.sets = self._sets()
+        self.way_to_exam = WAYS_TO_EXAM[PATTERN_FAMILY]
 
     def _sets(self) -> list[SetLine]:
         reigning = Champion.objects.filter(strategy=OuterRef("pk"), until__isnull=True)

@@ -10,19 +10,16 @@ from django.views.decorators.http import require_POST, require_safe
 
 from patterns.discovery.pattern import Pattern as Definition
 from patterns.queries import query_patterns
-from strategies import services
 from strategies.backtest_forms import SEGMENT_CHOICES
 from strategies.backtest_pages import backtest_page
 from strategies.backtests import DEFAULT_SEGMENT, backtest_strategy
-from strategies.forms import ReasonForm
 from strategies.library.pattern_trades import PatternTrades
-from strategies.models import Strategy
 from strategies.pattern_pages import PatternSignalPage
-from strategies.positions import PATTERN_FAMILY, pattern_strategy
+from strategies.positions import pattern_strategy
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.models import Market
-from trainingday.pages import signed_in_user, status_of
-from trainingday.permissions import may_administer, may_operate
+from trainingday.pages import status_of
+from trainingday.permissions import may_operate
 
 
 @require_safe
@@ -57,22 +54,3 @@ def freeze(request: HttpRequest, slug: str) -> HttpResponse:
     except TrainingDayError as error:
         messages.error(request, str(error))
     return redirect("strategies:pattern-signal", slug)
-
-
-@require_POST
-def promote(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make a frozen set the market's champion by hand: the bot follows it from now on."""
-    if not may_administer(request.user):
-        raise PermissionDenied
-    strategies = Strategy.objects.filter(market__slug=slug, family=PATTERN_FAMILY)
-    strategy = get_object_or_404(strategies, pk=request.POST.get("strategy") or 0)
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "Nothing was changed: give a reason of 3 to 500 characters.")
-        return redirect("strategies:pattern-signal", slug)
-    try:
-        services.promote(strategy, reason=form.cleaned_data["reason"], user=signed_in_user(request))
-        messages.success(request, f"{strategy.label} is champion now, by hand and without an exam.")
-    except TrainingDayError as error:
-        messages.error(request, str(error))
-    return redirect("strategies:champion", slug)

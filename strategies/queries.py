@@ -8,7 +8,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, QuerySet, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 
 from strategies.models import (
     Champion,
@@ -26,6 +40,8 @@ from trainingday.markets.services import bars_for_next_window
 from trainingday.stats import ledger
 from trainingday.stats.gate import Exam, Verdict, exams_sentence
 from trainingday.typing import JSONDict
+
+EARNED = Q(restores__isnull=True) & (Q(look__verdict=Verdict.PASSED.value) | Q(forward__isnull=False))
 
 
 def current_champion(market: Market) -> Champion | None:
@@ -60,6 +76,17 @@ def predecessor(champion: Champion) -> Champion | None:
     origin = champion.restores or champion
     earlier = Champion.objects.filter(market_id=champion.market_id, pk__lt=origin.pk, restores__isnull=True)
     return earlier.exclude(strategy_id=champion.strategy_id).order_by("-pk").first()
+
+
+def proven_reign(strategy: Strategy) -> Champion | None:
+    """Return the newest reign that evidence gave to a strategy: a passed exam, or its record on later bars."""
+    return Champion.objects.filter(EARNED, strategy=strategy).order_by("-pk").first()
+
+
+def reigns_of(strategy: Strategy) -> QuerySet[Champion]:
+    """Return every reign of a strategy, newest first, each with `is_earned`: evidence gave it."""
+    earned = ExpressionWrapper(EARNED, BooleanField())
+    return strategy.reigns.select_related("market", "decided_by", "record").annotate(is_earned=earned).order_by("-pk")
 
 
 def exams_left(market: Market, window: TestWindow) -> int:

@@ -11,7 +11,7 @@ from strategies.exam import crown, dethrone
 from strategies.hooks import champion_changed
 from strategies.models import Champion, Strategy, Tournament
 from strategies.plans import GENETIC, check_size, standalone_configuration
-from strategies.positions import CONTROLS
+from strategies.positions import CONTROLS, MODEL_FAMILY, PATTERN_FAMILY
 from trainingday.access import audit
 from trainingday.exceptions import InvalidArgument, StateConflict
 from trainingday.markets.models import Market
@@ -22,6 +22,21 @@ from trainingday.runs.services import new_seed, request_run
 
 MAX_SEED = 2**31 - 1
 REASON_LENGTH = (3, 500)
+UNPROVEN = (
+    "has passed no exam, and no forward evidence has promoted it: nothing becomes champion unless it beats the "
+    "champion on bars it has not seen."
+)
+WAY_OF_FAMILIES = "The winner of a tournament sits the exam: start one, seeded from a tournament that this one took part in."
+WAYS_TO_EXAM = {
+    MODEL_FAMILY: (
+        "The best candidate of a training session sits the exam when the session ends: start a session. A model "
+        "that is the newest trained before validation also takes part in the next tournament."
+    ),
+    PATTERN_FAMILY: (
+        "A set that was frozen by hand has no way to an exam: validation confirmed it, and validation ranks who "
+        "sits one. A tournament mines and confirms a set inside train instead; that one sits the exam if it wins."
+    ),
+}
 
 
 def request_tournament(
@@ -126,20 +141,38 @@ def retire(champion: Champion, *, reason: str, user: User) -> None:
 
 
 def promote(strategy: Strategy, *, reason: str, user: User) -> Champion:
-    """Make a strategy its market's champion by hand, without an exam; raises as `roll_back`."""
+    """Make a strategy champion again by hand; only one that evidence has made champion before.
+
+    Raises
+    ------
+    PermissionDenied
+        If the user is no admin.
+    InvalidArgument
+        If the reason is no 3..500 characters.
+    StateConflict
+        If it is the champion, or has neither passed an exam nor been promoted on forward evidence.
+    """
     text = checked_reason(reason, user)
-    if strategy.family in CONTROLS:
-        raise InvalidArgument(f"a control cannot be champion: the strategy should not be {strategy.family}")
     with transaction.atomic(), audit.doing("promote", text):
         Market.objects.select_for_update().get(pk=strategy.market_id)
         current = queries.current_champion(strategy.market)
         if current is not None and current.strategy_id == strategy.pk:
             raise StateConflict(f"{strategy} is already the champion of {strategy.market.slug}")
-        why = f"Promoted by {user.get_username()} without an exam: {text}"
-        crown(strategy.market, strategy, reason=why, decided_by=user)
+        reign = queries.proven_reign(strategy)
+        if reign is None:
+            raise StateConflict(f"{strategy} {UNPROVEN} {way_to_exam(strategy)}")
+        why = f"Promoted again by {user.get_username()}, on the evidence of {reign.since:%Y-%m-%d}: {text}"
+        crown(strategy.market, strategy, reason=why, decided_by=user, restores=reign)
         champion = queries.current_champion(strategy.market)
     assert champion is not None
     return champion
+
+
+def way_to_exam(strategy: Strategy) -> str:
+    """Return how a strategy can earn what a promotion needs, in a sentence or two."""
+    if strategy.family in CONTROLS:
+        return "It is a control: it shows what no skill earns, and sits no exam."
+    return WAYS_TO_EXAM.get(strategy.family, WAY_OF_FAMILIES)
 
 
 def _leave_vacant(champion: Champion, user: User, note: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from strategies import queries
+from strategies import queries, services
 from strategies.ensembles import ENSEMBLE, Member, load_members
 from strategies.library.base import Family, Parameter
 from strategies.library.registry import families, get_family
@@ -115,9 +115,7 @@ class StrategyPage:
 
     @cached_property
     def reigns(self) -> QuerySet[Champion]:
-        return self.strategy.reigns.select_related("market", "decided_by", "record").order_by("-pk")[
-            :MAX_ROWS
-        ]
+        return queries.reigns_of(self.strategy)[:MAX_ROWS]
 
     @cached_property
     def record(self) -> ForwardRecord | None:
@@ -128,6 +126,14 @@ class StrategyPage:
     @cached_property
     def is_champion(self) -> bool:
         return any(reign.until is None for reign in self.reigns)
+
+    @property
+    def may_be_promoted(self) -> bool:
+        return not self.is_champion and any(reign.is_earned for reign in self.reigns)  # type: ignore[attr-defined]
+
+    @property
+    def way_to_exam(self) -> str:
+        return services.way_to_exam(self.strategy)
 
     @property
     def backtest_url(self) -> str:

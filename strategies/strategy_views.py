@@ -34,7 +34,7 @@ def strategy(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def promote(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make a strategy champion by hand, without an exam; admins only, with a reason."""
+    """Make a strategy champion again by hand, where evidence did before; admins only, with a reason."""
     if not may_administer(request.user):
         raise PermissionDenied
     row = get_object_or_404(Strategy.objects.select_related("market"), pk=pk)

@@ -27,7 +27,6 @@ urlpatterns = [
     path("patterns/<int:pk>/backtest/", pattern_views.backtest, name="pattern-backtest"),
     path("patterns/signal/<slug:slug>/", pattern_views.signal, name="pattern-signal"),
     path("patterns/signal/<slug:slug>/freeze/", pattern_views.freeze, name="freeze-patterns"),
-    path("patterns/signal/<slug:slug>/promote/", pattern_views.promote, name="promote-patterns"),
     path("champions/", views.champions, name="champions"),
     path("champions/<slug:slug>/", views.champion, name="champion"),
     path("champions/<slug:slug>/roll-back/", views.roll_back, name="roll-back"),

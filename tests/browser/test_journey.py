@@ -86,7 +86,7 @@ def test_from_the_first_visit_to_a_champion(page: Any, site: Site, people: None,
     promote(page, site)
     page.goto(site.url)
     card = page.locator("article", has_text="JOURNEYUSD-1h")
-    assert "set by hand" in card.inner_text()
+    assert "taken up again by hand" in card.inner_text()
     card.get_by_text("Position").wait_for()
     page.goto(f"{site.url}/audit/")
     page.get_by_text("to see it on home").first.wait_for()
@@ -108,10 +108,14 @@ def start_session(page: Any, site: Site) -> int:
 def promote(page: Any, site: Site) -> None:
     strategy = site.do("""
 from strategies.positions import get_or_create_strategy
-answer = get_or_create_strategy(Market.objects.get(symbol="JOURNEY/USD"), "momentum", {}).pk
+from strategies.services import retire
+from tests.strategies.helpers import earn_reign
+strategy = get_or_create_strategy(Market.objects.get(symbol="JOURNEY/USD"), "momentum", {})
+retire(earn_reign(strategy), reason="to take it up again", user=pages.User.objects.get(username="admin"))
+answer = strategy.pk
 """)
     page.goto(f"{site.url}/strategies/{strategy}/")
-    page.get_by_text("Promote by hand, without an exam").click()
+    page.get_by_text("Promote again").click()
     page.get_by_label("Reason").fill("to see it on home")
     page.get_by_role("button", name="Promote").click()
     page.wait_for_load_state()

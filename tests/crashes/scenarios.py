@@ -29,6 +29,7 @@ from strategies.services import promote, request_tournament, retire, roll_back
 from strategies.store import artifact_store
 from tests import pages
 from tests.markets import autoregressive_bars
+from tests.strategies.helpers import earn_reign
 from tests.trainingday.markets.importers.cases import rows as csv_rows
 from tests.trainingday.markets.importers.cases import text as csv_text
 from trainingday.downloads.models import Download
@@ -408,7 +409,7 @@ class ImportScenario(Scenario):
 
 
 class ChampionScenario(Scenario):
-    """A person promotes by hand, rolls back, and retires the champion."""
+    """A person promotes again by hand, rolls back, and retires the champion."""
 
     def prepare(self) -> None:
         super().prepare()
@@ -417,7 +418,8 @@ class ChampionScenario(Scenario):
             get_or_create_strategy(self.market, "momentum", {"lookback": float(bars)}, "")
             for bars in (20, 50)
         )
-        promote(self.first, reason="to begin with", user=self.admin)
+        earn_reign(self.first)
+        roll_back(earn_reign(self.second), reason="to begin with", user=self.admin)
 
     def act(self) -> object:
         return self.recover()
@@ -425,9 +427,9 @@ class ChampionScenario(Scenario):
     def recover(self) -> None:
         """Look at who reigns and do what is left of the three steps."""
         steps = Champion.objects.filter(market=self.market).count()
-        if steps == 1:
+        if steps == 3:
             promote(self.second, reason="looks good", user=self.admin)
-        if Champion.objects.filter(market=self.market).count() == 2:
+        if Champion.objects.filter(market=self.market).count() == 4:
             roll_back(self._reigning(), reason="it was not", user=self.admin)
         if Champion.objects.filter(market=self.market, until__isnull=True).exists():
             retire(self._reigning(), reason="market closed", user=self.admin)

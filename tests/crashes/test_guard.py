@@ -21,7 +21,6 @@ SAVEPOINT = "a savepoint inside another boundary's transaction"
 ELSEWHERE = {
     "sessions/backup.py::_snapshot": "a read-only transaction; the archive is linked to its name when whole",
     "sessions/members.py::_writer.write": "progress of a training, in scratch: read by the same attempt only",
-    "sessions/registry.py::promote": WEB,
     "sessions/replay.py::execute": "its second boundary records different bits, which a crash does not make",
     "sessions/restore.py::_bring": "files before the one transaction of rows: without them the sweeper's",
     "sessions/services.py::resume_session": WEB,

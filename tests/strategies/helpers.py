@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from django.contrib.auth.models import Group, User
 
-from strategies.models import Tournament
+from strategies.exam import crown
+from strategies.models import Champion, Look, Strategy, Tournament
 from strategies.services import request_tournament
 from strategies.store import artifact_store
 from tests.markets import autoregressive_bars, gaussian_bars
@@ -75,6 +76,19 @@ def context_of(run: Tournament) -> RunContext:
     fence = claim(run.kind, run.pk)
     assert fence is not None
     return RunContext(run.kind, run.pk, fence)
+
+
+def earn_reign(strategy: Strategy) -> Champion:
+    """Return a reign that a passed exam gave to a strategy, on a test window of its own."""
+    market, n_windows = strategy.market, TestWindow.objects.count()
+    window = TestWindow.objects.create(market=market, first_us=0, last_us=10 + n_windows)
+    look = Look.objects.create(
+        market=market, test_window=window, dataset=market.datasets.first(), strategy=strategy,
+        run_kind="tournament", run_pk=10**6 + n_windows, is_charged=True, level=0.005, p_value=0.001, verdict="passed",
+        decision={"public": {"verdict": "passed", "reason": "Passed."}, "sealed": {}},
+    )  # fmt: skip
+    crown(market, strategy, reason="Passed.", look=look)
+    return Champion.objects.get(look=look)
 
 
 def make_user(role: str, name: str = "") -> User:

@@ -7,7 +7,15 @@ from strategies.exam import crown
 from strategies.genealogy import TreeFilter, read_genealogy
 from strategies.models import Champion, Look, Tournament
 from strategies.positions import get_or_create_strategy
-from tests.strategies.helpers import context_of, make_user, null_market, planted_market, tournament
+from strategies.services import retire
+from tests.strategies.helpers import (
+    context_of,
+    earn_reign,
+    make_user,
+    null_market,
+    planted_market,
+    tournament,
+)
 from trainingday.permissions import ADMIN, OPERATOR, VIEWER
 from trainingday.runs.child import work
 
@@ -230,6 +238,9 @@ def test_only_an_admin_rolls_back_retires_and_promotes():
         assert admin.post(path, {}, format="json").status_code == 400
     assert admin.post(paths[0], REASON, format="json").status_code == 200
     assert admin.post(paths[0], REASON, format="json").status_code == 409
+    refused = admin.post(paths[2], REASON, format="json")
+    assert refused.status_code == 409 and "has passed no exam" in refused.json()["detail"]
+    retire(earn_reign(strategy), reason="to promote it again", user=make_user(ADMIN, "second"))
     assert admin.post(paths[2], REASON, format="json").status_code == 201
     now = Champion.objects.get(until__isnull=True)
     assert admin.post(f"/api/v1/champions/{now.pk}/retire/", REASON, format="json").status_code == 204

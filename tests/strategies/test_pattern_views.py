@@ -12,7 +12,7 @@ from patterns.models import PatternScan
 from strategies.models import Champion, Strategy
 from strategies.positions import pattern_strategy
 from tests import pages
-from tests.strategies.helpers import null_market
+from tests.strategies.helpers import earn_reign, null_market
 from trainingday.markets.models import Market
 
 pytestmark = pytest.mark.django_db
@@ -76,18 +76,21 @@ def test_without_a_confirmed_pattern_nothing_is_frozen(market: Market) -> None:
     assert not Strategy.objects.filter(family="pattern").exists()
 
 
-def test_an_admin_makes_a_frozen_set_champion_with_a_reason(market: Market) -> None:
-    strategy = pattern_strategy(market)
-    url = reverse("strategies:promote-patterns", args=[market.slug])
-    form = {"strategy": strategy.pk, "reason": "followed by hand for a week"}
-    assert signed_in("operator").post(url, form).status_code == 403
-    admin = signed_in("admin")
-    admin.post(url, form | {"reason": "x"})
+def test_a_set_frozen_by_hand_cannot_become_champion_and_its_page_says_why(market: Market) -> None:
+    strategy, admin = pattern_strategy(market), signed_in("admin")
+    url = reverse("strategies:promote", args=[strategy.pk])
+    answer = admin.post(url, {"reason": "followed by hand for a week"}, follow=True).content.decode()
+    assert "has passed no exam" in answer and "frozen by hand has no way to an exam" in answer
     assert not Champion.objects.exists()
-    admin.post(url, form)
-    assert Champion.objects.get(until__isnull=True).strategy == strategy
-    page = admin.get(reverse("strategies:pattern-signal", args=[market.slug])).context["page"]
-    assert [line.is_champion for line in page.sets] == [True]
+    signal = admin.get(reverse("strategies:pattern-signal", args=[market.slug])).content.decode()
+    assert "frozen by hand has no way to an exam" in signal
+    assert f'href="/strategies/{strategy.pk}/"' in signal and "Promote" not in signal
+
+
+def test_a_set_that_a_passed_exam_made_champion_is_marked(market: Market) -> None:
+    earn_reign(pattern_strategy(market))
+    url = reverse("strategies:pattern-signal", args=[market.slug])
+    assert [line.is_champion for line in signed_in("viewer").get(url).context["page"].sets] == [True]
 
 
 def test_the_signal_page_costs_the_same_for_one_set_and_for_many(market: Market) -> None:

@@ -9,7 +9,7 @@ from strategies.models import Champion, Tournament
 from strategies.positions import get_or_create_strategy
 from strategies.services import promote, request_tournament, retire, roll_back
 from tests.markets import gaussian_bars
-from tests.strategies.helpers import make_user, null_market, store, tournament
+from tests.strategies.helpers import earn_reign, make_user, null_market, store, tournament
 from trainingday.exceptions import InvalidArgument, NotEnoughBars, NotFound, StateConflict
 from trainingday.markets.models import Market
 from trainingday.permissions import ADMIN, OPERATOR, VIEWER
@@ -163,15 +163,36 @@ def test_a_change_by_hand_is_audited(reigns):
     assert any(REASON in str(entry.changes) for entry in entries.filter(action=LogEntry.Action.CREATE))
 
 
-def test_a_promotion_by_hand_says_that_there_was_no_exam(reigns):
-    strategy = get_or_create_strategy(reigns[0].market, "momentum", {})
-    champion = promote(strategy, reason=REASON, user=make_user(ADMIN))
-    assert champion.look is None and "without an exam" in champion.reason
-    with pytest.raises(StateConflict):
-        promote(strategy, reason=REASON, user=make_user(ADMIN, "second"))
+@pytest.mark.parametrize(
+    ("family", "way"),
+    [
+        ("momentum", "winner of a tournament sits the exam"),
+        ("ml_model", "best candidate of a training session sits the exam"),
+        ("pattern", "frozen by hand has no way to an exam"),
+        ("flat", "is a control"),
+    ],
+)
+def test_what_no_evidence_made_champion_is_refused_with_the_way_to_earn_it(reigns, family, way):
+    artifact = "a" * 64 if family in ("ml_model", "pattern") else ""
+    strategy = get_or_create_strategy(reigns[0].market, family, {}, artifact)
+    with pytest.raises(StateConflict, match=way):
+        promote(strategy, reason=REASON, user=make_user(ADMIN))
+    assert queries.current_champion(strategy.market) == reigns[2]
 
 
-def test_a_control_is_never_promoted(reigns):
-    flat = get_or_create_strategy(reigns[0].market, "flat", {})
-    with pytest.raises(InvalidArgument):
-        promote(flat, reason=REASON, user=make_user(ADMIN))
+def test_a_reign_without_evidence_does_not_prove_a_strategy(reigns):
+    with pytest.raises(StateConflict, match="has passed no exam"):
+        promote(reigns[0].strategy, reason=REASON, user=make_user(ADMIN))
+
+
+def test_what_a_passed_exam_made_champion_is_promoted_again_on_that_evidence(reigns):
+    earned = earn_reign(get_or_create_strategy(reigns[0].market, "momentum", {}))
+    admin = make_user(ADMIN)
+    with pytest.raises(StateConflict, match="already the champion"):
+        promote(earned.strategy, reason=REASON, user=admin)
+    retire(earned, reason=REASON, user=admin)
+    champion = promote(earned.strategy, reason=REASON, user=admin)
+    assert (champion.restores, champion.decided_by, champion.look) == (earned, admin, None)
+    assert REASON in champion.reason and f"evidence of {earned.since:%Y-%m-%d}" in champion.reason
+    retire(champion, reason=REASON, user=admin)
+    assert promote(earned.strategy, reason=REASON, user=admin).restores == earned

@@ -16,9 +16,10 @@ from strategies.forward import follow_market
 from strategies.genealogy import TreeFilter, read_card, read_genealogy
 from strategies.models import Champion, Strategy, StrategyPerformance
 from strategies.positions import ensemble_strategy, get_or_create_strategy
+from strategies.services import retire
 from strategies.strategy_page import StrategyPage
 from strategies.tournament_page import TournamentPage
-from tests.strategies.helpers import context_of, make_user, null_market, tournament
+from tests.strategies.helpers import context_of, earn_reign, make_user, null_market, tournament
 from trainingday.exceptions import InvalidArgument
 from trainingday.permissions import ADMIN, OPERATOR, VIEWER
 from trainingday.runs.child import work
@@ -217,7 +218,9 @@ def test_a_strategys_page_says_what_it_is_and_where_it_took_part(finished, viewe
     page = StrategyPage(finished.winner)
     assert page.title in text
     assert all(row.parameter is None or row.parameter.meaning in text for row in page.parameters)
-    assert finished.public_id in text and "Promote by hand" not in text
+    assert (
+        finished.public_id in text and "Promote again" not in text and "Nobody can promote it by hand" in text
+    )
 
 
 def test_an_ensembles_page_lists_its_frozen_members(finished, viewer):
@@ -242,5 +245,13 @@ def test_only_an_admin_promotes_by_hand_and_only_with_a_reason(finished, client)
     client.force_login(make_user(ADMIN))
     client.post(url, {"reason": ""})
     assert not Champion.objects.filter(strategy=finished.winner).exists()
+    refused = client.post(url, {"reason": "I like it"}, follow=True).content.decode()
+    assert "has passed no exam" in refused and "Promote again" not in refused
+    earned = earn_reign(finished.winner)
+    retire(earned, reason="to promote it again", user=make_user(ADMIN, "second"))
+    assert (
+        "Promote again"
+        in client.get(reverse("strategies:strategy", args=[finished.winner_id])).content.decode()
+    )
     client.post(url, {"reason": "I like it"})
-    assert Champion.objects.get(strategy=finished.winner).until is None
+    assert Champion.objects.get(until__isnull=True).restores == earned

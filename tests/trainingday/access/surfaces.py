@@ -34,7 +34,7 @@ NAMES = {
     ),
     FORM: "markets:import patterns:start strategies:start sessions:start sessions:upload-model downloads:start",
     OPERATE: "patterns:retire markets:save-profile markets:change-profile strategies:freeze-patterns runs:cancel downloads:refresh sessions:clone sessions:resume sessions:start-replay sessions:verify-model",
-    ADMINISTER: "strategies:promote sessions:change-market strategies:promote-patterns runs:run-schedule runs:pause-schedule strategies:roll-back sessions:promote-model sessions:reject-model sessions:roll-back-model",
+    ADMINISTER: "strategies:promote sessions:change-market runs:run-schedule runs:pause-schedule strategies:roll-back sessions:promote-model sessions:reject-model sessions:roll-back-model",
     OWN: "revoke-token",
     API_READ: (
         "schema api-docs api-audit-list api-audit-detail markets:api-market-list markets:api-market-detail "

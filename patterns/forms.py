@@ -18,7 +18,7 @@ from patterns.options import (
     MAX_WINDOWS,
     ScanChoices,
 )
-from patterns.services import REASON_LENGTH
+from trainingday.access.reasons import REASON_LENGTH
 from trainingday.markets.models import Market
 from trainingday.markets.splits import LONGEST_HORIZON, LONGEST_LOOKBACK
 

@@ -18,7 +18,8 @@ from patterns.options import (
     MAX_THRESHOLD,
     MAX_WINDOWS,
 )
-from patterns.services import MAX_SEED, REASON_LENGTH
+from patterns.services import MAX_SEED
+from trainingday.access.reasons import REASON_LENGTH
 from trainingday.fields import MarketField
 from trainingday.markets.splits import LONGEST_HORIZON, LONGEST_LOOKBACK
 from trainingday.rest import RefuseUnknownFields

@@ -16,6 +16,7 @@ from patterns.discovery.pattern import Pattern as Definition
 from patterns.discovery.positions import pattern_positions
 from patterns.models import Pattern, PatternScan, PatternSet
 from patterns.options import ScanChoices, scan_configuration
+from trainingday.access.reasons import checked_text
 from trainingday.artifacts import canonical_json
 from trainingday.bars import Bars
 from trainingday.exceptions import ArtifactRejected, InvalidArgument, StateConflict
@@ -28,7 +29,6 @@ from trainingday.runs.services import new_seed, request_run
 from trainingday.typing import FloatArray, JSONDict
 
 MAX_SEED = 2**32 - 1
-REASON_LENGTH = (3, 500)
 SET_FORMAT = "trainingday-patterns-1"
 
 
@@ -90,11 +90,7 @@ def retire_pattern(pattern: Pattern, *, reason: str, user: User) -> Pattern:
     """
     if not may_operate(user):
         raise PermissionDenied("only an operator may retire a pattern by hand")
-    text = reason.strip()
-    if not REASON_LENGTH[0] <= len(text) <= REASON_LENGTH[1]:
-        raise InvalidArgument(
-            f"reason should be {REASON_LENGTH[0]}..{REASON_LENGTH[1]} characters, is {len(text)}"
-        )
+    text = checked_text(reason)
     with transaction.atomic():
         row = Pattern.objects.select_for_update().get(pk=pattern.pk)
         if row.state == Pattern.State.RETIRED:

@@ -13,6 +13,7 @@ from patterns.forms import RetireForm, StartScanForm
 from patterns.lists import PATTERNS
 from patterns.models import Pattern, PatternScan
 from patterns.pages import PatternPage, RecognitionPanel
+from trainingday.access.reasons import NO_REASON
 from trainingday.exceptions import TrainingDayError
 from trainingday.pages import signed_in_user, status_of
 from trainingday.permissions import may_operate
@@ -68,7 +69,7 @@ def retire(request: HttpRequest, pk: int) -> HttpResponse:
     pattern = get_object_or_404(Pattern, pk=pk)
     form = RetireForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Nothing was changed: give a reason of 3 to 500 characters.")
+        messages.error(request, NO_REASON)
         return redirect("patterns:detail", pk)
     try:
         services.retire_pattern(pattern, reason=form.cleaned_data["reason"], user=signed_in_user(request))

@@ -18,8 +18,8 @@ from sessions.lists import MODELS
 from sessions.model_charts import evidence_charts
 from sessions.model_pages import ModelLine, ModelPage, model_lines
 from sessions.models_api import download
-from strategies.forms import ReasonForm
 from strategies.queries import proven_reign
+from trainingday.access.reasons import NO_REASON, ReasonForm
 from trainingday.exceptions import ArtifactRejected, NotFound, TrainingDayError
 from trainingday.pages import signed_in_user, status_of
 from trainingday.permissions import may_administer, may_operate
@@ -128,7 +128,7 @@ def _decide(request: HttpRequest, pk: int, action: Callable[..., Any], done: str
     version = get_object_or_404(queries.query_models(), pk=pk)
     form, user = ReasonForm(request.POST), signed_in_user(request)
     if not form.is_valid():
-        messages.error(request, "Nothing was changed: give a reason of 3 to 500 characters.")
+        messages.error(request, NO_REASON)
         return redirect(version.get_absolute_url())
     try:
         action(version, reason=form.cleaned_data["reason"], user=user)

@@ -13,9 +13,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from sessions.rl.presets import PRESETS
+from trainingday.access.reasons import REASON_LENGTH
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.models import Market
-from trainingday.markets.rules import REASON_LENGTH, change_rules, price_of
+from trainingday.markets.rules import change_rules, price_of
 from trainingday.permissions import may_administer, signed_in
 from trainingday.runs.queries import worker_health
 from trainingday.runs.services import LEASE, MAX_ATTEMPTS

@@ -6,7 +6,7 @@ from django import forms
 
 from strategies.models import Tournament
 from strategies.plans import GENETIC, MAX_GENERATIONS, POPULATION_RANGE, SEARCHES
-from strategies.services import MAX_SEED, REASON_LENGTH
+from strategies.services import MAX_SEED
 from trainingday.markets.models import Market
 from trainingday.runs.models import RunState
 
@@ -46,7 +46,3 @@ class StartTournamentForm(forms.Form):
     seed = forms.IntegerField(
         required=False, min_value=0, max_value=MAX_SEED, help_text="Leave empty for a random one."
     )
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(min_length=REASON_LENGTH[0], max_length=REASON_LENGTH[1], widget=forms.Textarea)

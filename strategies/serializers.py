@@ -13,9 +13,10 @@ from strategies.ensembles import Member
 from strategies.genealogy import Genealogy
 from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament
 from strategies.plans import GENETIC, MAX_GENERATIONS, POPULATION_RANGE, SEARCHES
-from strategies.services import MAX_SEED, REASON_LENGTH
+from strategies.services import MAX_SEED
 from strategies.signals import Signal
 from strategies.strategy_page import StrategyPage
+from trainingday.access.reasons import REASON_LENGTH
 from trainingday.fields import MarketField
 from trainingday.rest import RefuseUnknownFields
 

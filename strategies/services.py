@@ -13,6 +13,7 @@ from strategies.models import Champion, Strategy, Tournament
 from strategies.plans import GENETIC, check_size, standalone_configuration
 from strategies.positions import CONTROLS, MODEL_FAMILY, PATTERN_FAMILY
 from trainingday.access import audit
+from trainingday.access.reasons import checked_text
 from trainingday.exceptions import InvalidArgument, StateConflict
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_bars, query_latest_dataset, query_split
@@ -21,7 +22,6 @@ from trainingday.runs.models import Run, TrainingSchedule, Trigger
 from trainingday.runs.services import new_seed, request_run
 
 MAX_SEED = 2**31 - 1
-REASON_LENGTH = (3, 500)
 UNPROVEN = (
     "has passed no exam, and no forward evidence has promoted it: nothing becomes champion unless it beats the "
     "champion on bars it has not seen."
@@ -194,9 +194,4 @@ def checked_reason(reason: str, user: User) -> str:
     """Return the reason of an admin for a change by hand; raises PermissionDenied or InvalidArgument."""
     if not may_administer(user):
         raise PermissionDenied("only an admin may change the champion by hand")
-    text = reason.strip()
-    if not REASON_LENGTH[0] <= len(text) <= REASON_LENGTH[1]:
-        raise InvalidArgument(
-            f"reason should be {REASON_LENGTH[0]}..{REASON_LENGTH[1]} characters, is {len(text)}"
-        )
-    return text
+    return checked_text(reason)

@@ -9,10 +9,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from strategies import queries, services
-from strategies.forms import ReasonForm
 from strategies.lists import STRATEGIES
 from strategies.models import Strategy
 from strategies.strategy_page import StrategyPage
+from trainingday.access.reasons import NO_REASON, ReasonForm
 from trainingday.exceptions import TrainingDayError
 from trainingday.pages import signed_in_user
 from trainingday.permissions import may_administer
@@ -40,7 +40,7 @@ def promote(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(Strategy.objects.select_related("market"), pk=pk)
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Nothing was changed: give a reason of 3 to 500 characters.")
+        messages.error(request, NO_REASON)
         return redirect("strategies:strategy", pk)
     try:
         services.promote(row, reason=form.cleaned_data["reason"], user=signed_in_user(request))

@@ -13,11 +13,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from strategies import queries, services
-from strategies.forms import ReasonForm, StartTournamentForm
+from strategies.forms import StartTournamentForm
 from strategies.forward_pages import ForwardPage, promotion_card
 from strategies.ledger import exams_left_of, with_exams_left
 from strategies.lists import CHAMPIONS, TOURNAMENTS
 from strategies.models import Champion
+from trainingday.access.reasons import NO_REASON, ReasonForm
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.models import Market
 from trainingday.markets.queries import query_test_window
@@ -95,7 +96,7 @@ def roll_back(request: HttpRequest, slug: str) -> HttpResponse:
     shown = get_object_or_404(Champion, pk=request.POST.get("champion") or 0, market=market)
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Nothing was changed: give a reason of 3 to 500 characters.")
+        messages.error(request, NO_REASON)
         return redirect("strategies:champion", slug)
     try:
         new = services.roll_back(shown, reason=form.cleaned_data["reason"], user=signed_in_user(request))

@@ -6,12 +6,11 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from trainingday.access import audit
+from trainingday.access.reasons import checked_text
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.models import Market
 from trainingday.permissions import may_administer
 from trainingday.stats.ledger import N_EXAMS
-
-REASON_LENGTH = (3, 500)
 
 
 def price_of(alpha: float) -> float:
@@ -36,11 +35,7 @@ def change_rules(
     """
     if not may_administer(user):
         raise PermissionDenied("only an admin may change what a market costs")
-    text = reason.strip()
-    if not REASON_LENGTH[0] <= len(text) <= REASON_LENGTH[1]:
-        raise InvalidArgument(
-            f"reason should be {REASON_LENGTH[0]}..{REASON_LENGTH[1]} characters, is {len(text)}"
-        )
+    text = checked_text(reason)
     market.fee, market.slippage, market.alpha = fee, slippage, alpha
     try:
         market.full_clean()

@@ -12,6 +12,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.utils import timezone
 
 from trainingday.access import audit
+from trainingday.access.reasons import checked_text
 from trainingday.exceptions import InvalidArgument, StateConflict, TrainingDayError
 from trainingday.permissions import may_administer
 from trainingday.runs.cron import next_times
@@ -132,17 +133,19 @@ def start(schedule: TrainingSchedule, trigger: Trigger, user: User | None = None
     return get_job(schedule.job).start(schedule, trigger, user)
 
 
-def run_now(schedule: TrainingSchedule, *, user: User) -> ScheduleFiring:
-    """Start the schedule's job by hand; the firing and the audit trail say who did.
+def run_now(schedule: TrainingSchedule, *, reason: str, user: User) -> ScheduleFiring:
+    """Start the schedule's job by hand; the firing and the audit trail say who did, and why.
 
     Raises
     ------
     PermissionDenied
         If the user is no admin.
+    InvalidArgument
+        If the reason is no 3..500 characters.
     TrainingDayError
         If the job cannot start; nothing is stored then.
     """
-    _require_admin(user)
+    text = _checked(reason, user)
     with transaction.atomic():
         run = start(schedule, Trigger.USER, user)
         firing = ScheduleFiring.objects.create(
@@ -150,20 +153,30 @@ def run_now(schedule: TrainingSchedule, *, user: User) -> ScheduleFiring:
             due_at=timezone.now(),
             outcome=Outcome.STARTED,
             run=run.public_id,
-            reason=f"run now by {user.get_username()}",
+            reason=f"run now by {user.get_username()}: {text}",
             requested_by=user,
         )
-        audit.record("run now", schedule, actor=user, details={"run": run.public_id})
+        audit.record("run now", schedule, actor=user, reason=text, details={"run": run.public_id})
     return firing
 
 
-def set_enabled(schedule: TrainingSchedule, is_enabled: bool, *, user: User) -> None:
-    """Pause a schedule or let it go on; auditlog records the change. PermissionDenied for all but admins."""
-    _require_admin(user)
-    schedule.is_enabled = is_enabled
-    schedule.save(update_fields=["is_enabled"])
+def set_enabled(schedule: TrainingSchedule, is_enabled: bool, *, reason: str, user: User) -> None:
+    """Pause a schedule or let it go on; the audit trail says why.
+
+    Raises
+    ------
+    PermissionDenied
+        If the user is no admin.
+    InvalidArgument
+        If the reason is no 3..500 characters.
+    """
+    text = _checked(reason, user)
+    with audit.doing("resume" if is_enabled else "pause", text):
+        schedule.is_enabled = is_enabled
+        schedule.save(update_fields=["is_enabled"])
 
 
-def _require_admin(user: User) -> None:
+def _checked(reason: str, user: User) -> str:
     if not may_administer(user):
         raise PermissionDenied("only an admin may run or pause a schedule")
+    return checked_text(reason)

@@ -66,7 +66,7 @@ def schedules(request: HttpRequest) -> HttpResponse:
 def run_schedule(request: HttpRequest, pk: int) -> HttpResponse:
     schedule = get_object_or_404(TrainingSchedule, pk=pk)
     try:
-        firing = run_now(schedule, user=signed_in(request))
+        firing = run_now(schedule, reason=request.POST.get("reason", ""), user=signed_in(request))
         messages.success(request, f"Started {firing.run}.")
     except TrainingDayError as error:
         messages.error(request, str(error))
@@ -77,8 +77,12 @@ def run_schedule(request: HttpRequest, pk: int) -> HttpResponse:
 def pause_schedule(request: HttpRequest, pk: int) -> HttpResponse:
     """Pause a schedule that is on, and let a paused one go on."""
     schedule = get_object_or_404(TrainingSchedule, pk=pk)
-    set_enabled(schedule, not schedule.is_enabled, user=signed_in(request))
-    messages.success(request, f"{schedule.name} {'goes on' if schedule.is_enabled else 'is paused'}.")
+    reason = request.POST.get("reason", "")
+    try:
+        set_enabled(schedule, not schedule.is_enabled, reason=reason, user=signed_in(request))
+        messages.success(request, f"{schedule.name} {'goes on' if schedule.is_enabled else 'is paused'}.")
+    except TrainingDayError as error:
+        messages.error(request, str(error))
     return redirect("runs:schedules")
 
 

@@ -13,7 +13,8 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from patterns.models import PatternScan
-from trainingday.exceptions import StateConflict
+from trainingday.access import audit
+from trainingday.exceptions import InvalidArgument, StateConflict
 from trainingday.markets.models import Market
 from trainingday.runs import schedules
 from trainingday.runs.models import ScheduleFiring, TrainingSchedule, Trigger
@@ -157,28 +158,32 @@ def test_a_database_that_is_away_records_nothing_and_is_tried_again(
 def test_run_now_is_for_admins_and_leaves_a_trace(market: Market, make_user: Callable[[str], User]) -> None:
     schedule = make_schedule(market, is_enabled=False)
     with pytest.raises(PermissionDenied):
-        schedules.run_now(schedule, user=make_user("operator"))
+        schedules.run_now(schedule, reason="after the repair", user=make_user("operator"))
     admin_user = make_user("admin")
-    firing = schedules.run_now(schedule, user=admin_user)
+    firing = schedules.run_now(schedule, reason="after the repair", user=admin_user)
     scan = PatternScan.objects.get()
     assert (scan.trigger, scan.requested_by) == (Trigger.USER, admin_user)
     assert (firing.run, firing.requested_by) == (scan.public_id, admin_user)
     entry = LogEntry.objects.get_for_object(schedule).filter(action=LogEntry.Action.ACCESS).get()
     assert (entry.actor, entry.changes_dict) == (admin_user, {"run": ["", scan.public_id]})
+    assert audit.reason_of(entry) == "after the repair" and "after the repair" in firing.reason
+    with pytest.raises(InvalidArgument, match=r"reason should be 3\.\.500"):
+        schedules.run_now(schedule, reason=" x ", user=admin_user)
     with pytest.raises(StateConflict):
-        schedules.run_now(schedule, user=admin_user)
+        schedules.run_now(schedule, reason="after the repair", user=admin_user)
     assert ScheduleFiring.objects.count() == 1
 
 
 def test_pausing_is_for_admins_and_is_audited(market: Market, make_user: Callable[[str], User]) -> None:
     schedule = make_schedule(market)
     with pytest.raises(PermissionDenied):
-        schedules.set_enabled(schedule, False, user=make_user("operator"))
-    schedules.set_enabled(schedule, False, user=make_user("admin"))
+        schedules.set_enabled(schedule, False, reason="exchange is closed", user=make_user("operator"))
+    schedules.set_enabled(schedule, False, reason="exchange is closed", user=make_user("admin"))
     schedule.refresh_from_db()
     assert schedule.next_run_at is None
     newest = LogEntry.objects.get_for_object(schedule).order_by("-pk")[0]
     assert newest.changes_dict == {"is_enabled": ["True", "False"]}
+    assert (audit.verb_of(newest), audit.reason_of(newest)) == ("pause", "exchange is closed")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,9 @@ def test_only_an_admin_runs_a_schedule_now() -> None:
     schedule = TrainingSchedule.objects.create(name="nightly", market=pages.make_market(), cron="30 2 * * *")
     url = reverse("runs:run-schedule", args=[schedule.pk])
     assert signed_in("operator").post(url).status_code == 403
-    assert signed_in("admin").post(url).status_code == 302
+    admin = signed_in("admin")
+    assert "reason should be 3..500 characters" in admin.post(url, follow=True).content.decode()
+    assert "has no dataset" in admin.post(url, {"reason": "a try"}, follow=True).content.decode()
 
 
 def test_schedules_show_the_five_newest_firings_at_a_constant_cost() -> None:
@@ -124,8 +126,11 @@ def test_a_late_schedule_wears_a_badge_and_an_admin_pauses_it() -> None:
     assert ">late</span>" in admin.get(reverse("runs:schedules")).content.decode()
     url = reverse("runs:pause-schedule", args=[schedule.pk])
     assert signed_in("operator").post(url).status_code == 403
-    assert ">paused</span>" in admin.post(url, follow=True).content.decode()
-    assert ">on</span>" in admin.post(url, follow=True).content.decode()
+    refused = admin.post(url, follow=True).content.decode()
+    assert "reason should be 3..500 characters" in refused and ">late</span>" in refused
+    reason = {"reason": "exchange is closed"}
+    assert ">paused</span>" in admin.post(url, reason, follow=True).content.decode()
+    assert ">on</span>" in admin.post(url, reason, follow=True).content.decode()
 
 
 def test_the_admin_refuses_a_bad_schedule_and_shows_the_next_five_times() -> None:

@@ -14,6 +14,16 @@ urlpatterns = [
     path("signals/", api.SignalView.as_view(), name="api-signals"),
     path("backtests/", backtest_api.BacktestView.as_view(), name="api-backtests"),
     path("backtests/equity.csv", backtest_api.EquityCsvView.as_view(), name="api-backtest-equity"),
+    path(
+        "backtests/equity.parquet",
+        backtest_api.EquityParquetView.as_view(),
+        name="api-backtest-equity-parquet",
+    ),
+    path(
+        "backtests/trades.parquet",
+        backtest_api.TradesParquetView.as_view(),
+        name="api-backtest-trades-parquet",
+    ),
     path("backtests/trades.csv", backtest_api.TradesCsvView.as_view(), name="api-backtest-trades"),
     *router.urls,
 ]

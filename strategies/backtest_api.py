@@ -8,13 +8,20 @@ from typing import Any
 import numpy as np
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from strategies.backtest_tables import equity_csv, times, trade_rows, trades_csv
+from strategies.backtest_tables import (
+    equity_csv,
+    equity_parquet,
+    times,
+    trade_rows,
+    trades_csv,
+    trades_parquet,
+)
 from strategies.backtests import (
     DEFAULT_SEGMENT,
     SEGMENTS,
@@ -25,6 +32,7 @@ from strategies.backtests import (
     drawn_points,
 )
 from trainingday.fields import MarketField
+from trainingday.markets.bar_export import CONTENT_TYPES
 from trainingday.markets.queries import query_market
 from trainingday.rest import RefuseUnknownFields
 from trainingday.typing import JSONDict
@@ -149,31 +157,64 @@ class BacktestView(APIView):
         return Response(StrategyBacktestSerializer(_body(report, include)).data)
 
 
-class BacktestCsvView(APIView):
-    """The same backtest as CSV."""
+AS_CSV, AS_PARQUET = (
+    extend_schema_view(
+        post=extend_schema(
+            request=StrategyBacktestRequestSerializer, responses={(200, content_type.partition(";")[0]): kind}
+        )
+    )
+    for content_type, kind in (
+        (CONTENT_TYPES["csv"], OpenApiTypes.STR),
+        (CONTENT_TYPES["parquet"], OpenApiTypes.BINARY),
+    )
+)
 
-    table: Callable[[BacktestReport], str]
+
+class BacktestFileView(APIView):
+    """The same backtest as a file."""
+
+    table: Callable[[BacktestReport], str | bytes]
     name = ""
+    content_type = CONTENT_TYPES["csv"]
 
-    @extend_schema(request=StrategyBacktestRequestSerializer, responses={(200, "text/csv"): OpenApiTypes.STR})
     def post(self, request: Request) -> HttpResponse:
         report, _ = _computed(request)
-        headers = {"Content-Disposition": f'attachment; filename="{report.market.slug}-{self.name}.csv"'}
-        return HttpResponse(type(self).table(report), content_type="text/csv; charset=utf-8", headers=headers)
+        headers = {"Content-Disposition": f'attachment; filename="{report.market.slug}-{self.name}"'}
+        return HttpResponse(type(self).table(report), content_type=self.content_type, headers=headers)
 
 
-class EquityCsvView(BacktestCsvView):
+@AS_CSV
+class EquityCsvView(BacktestFileView):
     """Close, target position, equity, drawdown and buy & hold at every bar, as CSV."""
 
     table = staticmethod(equity_csv)
-    name = "equity"
+    name = "equity.csv"
 
 
-class TradesCsvView(BacktestCsvView):
+@AS_CSV
+class TradesCsvView(BacktestFileView):
     """Every trade, as CSV."""
 
     table = staticmethod(trades_csv)
-    name = "trades"
+    name = "trades.csv"
+
+
+@AS_PARQUET
+class EquityParquetView(BacktestFileView):
+    """Close, target position, equity, drawdown and buy & hold at every bar, as Parquet."""
+
+    table = staticmethod(equity_parquet)
+    name = "equity.parquet"
+    content_type = CONTENT_TYPES["parquet"]
+
+
+@AS_PARQUET
+class TradesParquetView(BacktestFileView):
+    """Every trade, as Parquet."""
+
+    table = staticmethod(trades_parquet)
+    name = "trades.parquet"
+    content_type = CONTENT_TYPES["parquet"]
 
 
 def _computed(request: Request) -> tuple[BacktestReport, list[str]]:

@@ -1,4 +1,4 @@
-"""A backtest's figures as rows: metrics with units, months by year, trades, and CSV."""
+"""A backtest's figures as rows: metrics with units, months by year, trades, and files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 
 from strategies.backtests import BacktestReport, SegmentReport
 from trainingday.bars import Bars
@@ -18,13 +19,15 @@ from trainingday.typing import IntArray
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HEAT_STEPS = (0.01, 0.03, 0.06)  # absolute monthly returns at which a cell's shade deepens
 MICROSECONDS_PER_DAY = 86_400_000_000
-TRADE_COLUMNS = (
-    "segment", "entry_time", "exit_time", "direction", "size", "entry_price", "exit_price", "fees",
-    "net_profit", "bars_held", "is_open",
-)  # fmt: skip
 EQUITY_SCHEMA = pa.schema(
     [("segment", pa.string()), ("time", pa.string())]
     + [(name, pa.float64()) for name in ("close", "position", "equity", "drawdown", "buy_and_hold_equity")]
+)
+MOMENT = pa.timestamp("us", "UTC")
+TRADES_SCHEMA = pa.schema(
+    [("segment", pa.string()), ("entry_time", MOMENT), ("exit_time", MOMENT), ("direction", pa.string())]
+    + [(name, pa.float64()) for name in ("size", "entry_price", "exit_price", "fees", "net_profit")]
+    + [("bars_held", pa.int64()), ("is_open", pa.bool_())]
 )
 
 
@@ -193,11 +196,11 @@ def times(bars: Bars, places: IntArray) -> list[str]:
 def trades_csv(report: BacktestReport) -> str:
     """Return every trade of every segment as CSV with a header."""
     rows = (
-        [part.name, *(getattr(trade, name) for name in TRADE_COLUMNS[1:])]
+        [part.name, *(getattr(trade, name) for name in TRADES_SCHEMA.names[1:])]
         for part in report.segments
         for trade in trade_rows(part)
     )
-    return csv_text(TRADE_COLUMNS, rows)
+    return csv_text(TRADES_SCHEMA.names, rows)
 
 
 def equity_csv(report: BacktestReport) -> str:
@@ -210,6 +213,40 @@ def equity_csv(report: BacktestReport) -> str:
         for part in report.segments:
             writer.write_table(_equity_table(part))
     return str(out.getvalue().to_pybytes().decode("utf-8"))
+
+
+def equity_parquet(report: BacktestReport) -> bytes:
+    """Return what `equity_csv` does as Parquet: times are instants in UTC, and numbers are exact."""
+    schema = EQUITY_SCHEMA.set(1, pa.field("time", MOMENT))
+    out = pa.BufferOutputStream()
+    with pq.ParquetWriter(out, schema) as writer:
+        for part in report.segments:
+            moments = pa.array(part.bars.timestamps.astype("datetime64[us]")).cast(MOMENT)
+            writer.write_table(_equity_table(part).set_column(1, schema.field("time"), moments))
+    return bytes(out.getvalue().to_pybytes())
+
+
+def trades_parquet(report: BacktestReport) -> bytes:
+    """Return every trade of every segment as Parquet: times are instants in UTC, and numbers are exact."""
+    out = pa.BufferOutputStream()
+    with pq.ParquetWriter(out, TRADES_SCHEMA) as writer:
+        for part in report.segments:
+            writer.write_table(_trades_table(part))
+    return bytes(out.getvalue().to_pybytes())
+
+
+def _trades_table(part: SegmentReport) -> Any:
+    trades = part.result.trades
+    entries, exits = (
+        pa.array(part.bars.timestamps[places].astype("datetime64[us]")).cast(MOMENT)
+        for places in (trades.entry_bar, trades.exit_bar)
+    )
+    names = [part.name] * len(trades)
+    directions = np.where(np.asarray(trades.direction) > 0, "long", "short").tolist()
+    columns = [names, entries, exits, directions]
+    columns += [np.asarray(getattr(trades, name)) for name in TRADES_SCHEMA.names[4:-1]]
+    columns.append(np.asarray(trades.is_open).astype(bool))
+    return pa.table(dict(zip(TRADES_SCHEMA.names, columns, strict=True)), schema=TRADES_SCHEMA)
 
 
 def _equity_table(part: SegmentReport) -> Any:

@@ -86,7 +86,11 @@ def proven_reign(strategy: Strategy) -> Champion | None:
 def reigns_of(strategy: Strategy) -> QuerySet[Champion]:
     """Return every reign of a strategy, newest first, each with `is_earned`: evidence gave it."""
     earned = ExpressionWrapper(EARNED, BooleanField())
-    return strategy.reigns.select_related("market", "decided_by", "record").annotate(is_earned=earned).order_by("-pk")
+    return (
+        strategy.reigns.select_related("market", "decided_by", "record")
+        .annotate(is_earned=earned)
+        .order_by("-pk")
+    )
 
 
 def exams_left(market: Market, window: TestWindow) -> int:

@@ -1,6 +1,8 @@
 import csv
+import io
 import json
 
+import pandas
 import pytest
 from rest_framework.test import APIClient
 
@@ -13,7 +15,8 @@ from trainingday.permissions import OPERATOR, VIEWER
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/backtests/"
-PATHS = [PATH, f"{PATH}equity.csv", f"{PATH}trades.csv"]
+FILES = [f"{table}.{kind}" for table in ("equity", "trades") for kind in ("csv", "parquet")]
+PATHS = [PATH, *(PATH + name for name in FILES)]
 MOMENTUM = {"strategy": "momentum", "parameters": {"lookback": 20, "threshold": 0.01}}
 
 
@@ -166,3 +169,22 @@ def test_a_backtest_writes_only_its_count_and_takes_few_queries(django_assert_nu
     post(api, market=market.slug, **MOMENTUM)
     with django_assert_num_queries(7):  # four count it for the rate limit; market, dataset, test window
         post(api, market=market.slug, **MOMENTUM)
+
+
+@pytest.mark.parametrize("table", ["equity", "trades"])
+def test_parquet_holds_what_the_csv_does_with_types(table):
+    market, _, _ = null_market()
+    api = client()
+    text, binary = (
+        post(api, f"{PATH}{table}.{kind}", market=market.slug, **MOMENTUM) for kind in ("csv", "parquet")
+    )
+    assert binary["Content-Type"] == "application/vnd.apache.parquet"
+    assert binary["Content-Disposition"] == f'attachment; filename="{market.slug}-{table}.parquet"'
+    expected = pandas.read_csv(io.BytesIO(text.content))
+    found = pandas.read_parquet(io.BytesIO(binary.content))
+    assert len(found) > 20 and list(found.columns) == list(expected.columns)
+    moments = [name for name in found.columns if name.endswith("time")]
+    for name in moments:
+        expected[name] = pandas.to_datetime(expected[name], utc=True)
+    pandas.testing.assert_frame_equal(found, expected, check_dtype=False, check_exact=True)
+    assert all(isinstance(found[name].dtype, pandas.DatetimeTZDtype) for name in moments)

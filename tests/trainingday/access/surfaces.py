@@ -67,7 +67,10 @@ NAMES = {
     API_ADMINISTER: "runs:api-schedules strategies:api-champion-list strategies:api-champion-detail sessions:api-model-detail",
     EXPORT: "markets:bars-csv markets:bars-parquet sessions:export-model",
     API_EXPORT: "markets:api-bars-csv markets:api-bars-parquet sessions:api-model-export",
-    API_ANALYSE: ("strategies:api-backtests strategies:api-backtest-equity strategies:api-backtest-trades"),
+    API_ANALYSE: (
+        "strategies:api-backtests strategies:api-backtest-equity strategies:api-backtest-trades "
+        "strategies:api-backtest-equity-parquet strategies:api-backtest-trades-parquet"
+    ),
 }
 SURFACE_OF = {name: surface for surface, names in NAMES.items() for name in names.split()}
 # What is asked for may rightly be missing or unfit here: a parameter, a row that another role has deleted, bars.

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -26,12 +26,23 @@ from patterns.serializers import (
 )
 from trainingday.markets.queries import query_market
 from trainingday.rest import idempotency_key, refuse_parameters_but
+from trainingday.runs.api_docs import HASH, describes_start
 from trainingday.runs.models import Trigger
+from trainingday.typing import JSONDict
 
 DIGITS = "[0-9]{1,18}"
-IDEMPOTENCY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
-)
+SCAN_EXAMPLES: dict[str, JSONDict] = {
+    "With defaults": {"market": "BTCUSD-1h"},
+    "What is searched": {
+        "market": "BTCUSD-1h", "seed": 7, "windows": [20, 50], "horizons": [5, 10], "regimes": ["volatility", "trend"],
+        "max_conditions": 1,
+    },
+}  # fmt: skip
+SCAN_QUEUED = {
+    "dataset_hash": HASH, "run": "scan-241", "is_part": False, "n_tested": 0, "n_found": 0, "n_confirmed": 0, "n_new": 0, "n_retired": 0,
+    "recognition": {},
+    "configuration": {},
+}  # fmt: skip
 
 
 class PatternScanViewSet(
@@ -45,9 +56,7 @@ class PatternScanViewSet(
     def get_serializer_class(self) -> Any:
         return StartScanSerializer if self.action == "create" else PatternScanSerializer
 
-    @extend_schema(
-        request=StartScanSerializer, responses={202: PatternScanSerializer}, parameters=[IDEMPOTENCY]
-    )
+    @describes_start(StartScanSerializer, PatternScanSerializer, SCAN_EXAMPLES, SCAN_QUEUED)
     def create(self, request: Request) -> Response:
         """Start a scan; 202 with its run's address, 200 if the Idempotency-Key has started it already."""
         fields = StartScanSerializer(data=request.data)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -26,11 +26,42 @@ from sessions.services import clone_session, request_replay, request_session, re
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.queries import query_market
 from trainingday.rest import idempotency_key
+from trainingday.runs.api_docs import HASH, IDEMPOTENCY, describes_start
 from trainingday.runs.models import Run, Trigger
+from trainingday.typing import JSONDict
 
-IDEMPOTENCY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
-)
+SESSION_EXAMPLES: dict[str, JSONDict] = {
+    "With defaults": {"market": "BTCUSD-1h"},
+    "Preset, trials and seed": {"market": "BTCUSD-1h", "preset": "quick", "n_trials": 8, "seed": 7},
+}
+SESSION_QUEUED = {
+    "dataset_hash": HASH, "run": "session-241", "preset": "quick", "generation": None, "baseline_sharpe": None, "new_sharpe": None,
+    "improvement_percent": None, "hyperparams_tested": 0, "patterns_discovered": 0, "model_path": "", "verdict": "",
+    "duration": None, "cpu_seconds": None, "configuration": {"preset": "quick", "n_trials": 8}, "environment": {},
+}  # fmt: skip
+REAL_SESSION_EXAMPLES = [
+    OpenApiExample("Quick", value={"market": "BTCUSD-1h", "preset": "quick"}, request_only=True),
+    OpenApiExample(
+        "Done", response_only=True, status_codes=["200"],
+        value={
+            "success": True,
+            "data": {
+                "generation": 12, "baseline_score": 0.41, "new_score": 0.48, "improvement_percent": 17.1,
+                "hyperparams_tested": 20, "training_time_hours": 0.02, "model_saved": False,
+                "run": "session-241", "verdict": "not_proven", "reason": "Not proven.",
+            },
+            "realImprovement": False, "modelsEvolved": 0,
+        },
+    ),
+    OpenApiExample(
+        "Queued", response_only=True, status_codes=["202"],
+        value={"success": True, "data": {"run": "session-241", "state": "queued"}},
+    ),
+    OpenApiExample(
+        "Failed", response_only=True, status_codes=["500"],
+        value={"success": False, "error": "no market is loaded: run `manage.py load_offline`"},
+    ),
+]  # fmt: skip
 
 
 class TrainingSessionViewSet(
@@ -46,9 +77,7 @@ class TrainingSessionViewSet(
             return StartSessionSerializer
         return TrainingSessionDetailSerializer if self.action == "retrieve" else TrainingSessionSerializer
 
-    @extend_schema(
-        request=StartSessionSerializer, responses={202: TrainingSessionSerializer}, parameters=[IDEMPOTENCY]
-    )
+    @describes_start(StartSessionSerializer, TrainingSessionSerializer, SESSION_EXAMPLES, SESSION_QUEUED)
     def create(self, request: Request) -> Response:
         """Start a session; answers 202 with its address, 200 if the Idempotency-Key has started it already."""
         fields = StartSessionSerializer(data=request.data)
@@ -113,6 +142,7 @@ class RealSessionView(APIView):
 
     @extend_schema(
         request=StartSessionSerializer,
+        examples=REAL_SESSION_EXAMPLES,
         responses={200: OpenApiTypes.OBJECT, 202: OpenApiTypes.OBJECT, 500: OpenApiTypes.OBJECT},
         description="Runs a session and answers when it is done; with `Prefer: respond-async` answers 202 at once.",
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -35,12 +35,37 @@ from strategies.signals import market_signal
 from trainingday.markets.queries import query_market
 from trainingday.permissions import ReadOrAdminister
 from trainingday.rest import idempotency_key, refuse_parameters_but
+from trainingday.runs.api_docs import HASH, describes_start
 from trainingday.runs.models import Trigger
+from trainingday.typing import JSONDict
 
 DIGITS = "[0-9]{1,18}"
-IDEMPOTENCY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
-)
+TOURNAMENT_EXAMPLES: dict[str, JSONDict] = {
+    "With defaults": {"market": "BTCUSD-1h"},
+    "Sizes, seed and search": {
+        "market": "BTCUSD-1h", "n_generations": 20, "population_size": 80, "seed": 7, "search": "nsga2",
+    },
+}  # fmt: skip
+SIGNAL_EXAMPLES: dict[str, JSONDict] = {
+    "A champion": {
+        "market": "BTCUSD-1h", "state": "champion", "position": 1.0, "since": "2026-01-04T16:00:00Z",
+        "bar": "2026-01-05T02:00:00Z", "decided_at": "2026-01-05T03:00:00Z", "age_seconds": 41.5, "is_stale": False,
+        "dataset": {"version": 3, "sha256": HASH},
+        "champion": {
+            "id": 6, "strategy": "momentum lookback=49 threshold=0.001", "family": "momentum",
+            "since": "2025-11-08T07:11:20Z", "reason": "Passed.", "decay_alarm": False,
+            "exam": {"verdict": "passed", "reason": "Passed."},
+        },
+    },
+    "No champion: hold nothing": {
+        "market": "BTCUSD-1h", "state": "no_champion", "position": None, "since": None, "bar": None,
+        "decided_at": None, "age_seconds": None, "is_stale": False, "dataset": None, "champion": None,
+    },
+}  # fmt: skip
+TOURNAMENT_QUEUED = {
+    "dataset_hash": HASH, "run": "tournament-241", "is_part": False, "n_generations": 20, "n_entrants": 0, "winner": None, "winner_sharpe": None,
+    "verdict": "", "configuration": {},
+}  # fmt: skip
 
 
 class TournamentViewSet(
@@ -56,9 +81,7 @@ class TournamentViewSet(
             return StartTournamentSerializer
         return TournamentDetailSerializer if self.action == "retrieve" else TournamentSerializer
 
-    @extend_schema(
-        request=StartTournamentSerializer, responses={202: TournamentSerializer}, parameters=[IDEMPOTENCY]
-    )
+    @describes_start(StartTournamentSerializer, TournamentSerializer, TOURNAMENT_EXAMPLES, TOURNAMENT_QUEUED)
     def create(self, request: Request) -> Response:
         """Start a tournament; 202 with its run's address, 200 if the Idempotency-Key has started it already."""
         fields = StartTournamentSerializer(data=request.data)
@@ -170,6 +193,7 @@ class SignalView(APIView):
         parameters=[
             OpenApiParameter("market", str, required=True, description="Slug, for example SP500-1d.")
         ],
+        examples=[OpenApiExample(name, value=value) for name, value in SIGNAL_EXAMPLES.items()],
     )
     def get(self, request: Request) -> Response:
         refuse_parameters_but(request, {"market"})

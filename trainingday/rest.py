@@ -51,7 +51,10 @@ class KnownOrdering(OrderingFilter):
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
         refuse_unknown_parameters(request, view)
-        return super().filter_queryset(request, queryset, view)
+        found = super().filter_queryset(request, queryset, view)
+        order = found.query.order_by or tuple(found.model._meta.ordering)
+        # Pages of rows that are equal in what they are ordered by would repeat some and miss others.
+        return found if {"pk", "-pk", "id", "-id"} & {*order} else found.order_by(*order, "-pk")
 
     def remove_invalid_fields(self, queryset: Any, fields: Any, view: Any, request: Any) -> Any:
         known = {name for name, _ in self.get_valid_fields(queryset, view, {"request": request})}

@@ -283,7 +283,13 @@ TRAININGDAY_RATE_LIMITS = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Training Day",
-    "DESCRIPTION": "Train, breed and mine trading strategies; read the evidence; follow the champion.",
+    "DESCRIPTION": (
+        "Train, breed and mine trading strategies; read the evidence; follow the champion.\n\n"
+        "Lists come in numbered pages (`page`, `page_size` up to 200) with `count`, so that a page has an address and "
+        "the end is known. Every order is total: it ends with the row's own number. Where rows are added while you "
+        "page through newest first, one may come twice and none is missed. A run's events are what arrives while you "
+        "read: there `since` is the cursor, the last `seq` that you have."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

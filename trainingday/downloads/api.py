@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import User
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,11 +15,23 @@ from trainingday.downloads.serializers import DownloadSerializer, StartDownloadS
 from trainingday.downloads.services import request_download, request_refresh
 from trainingday.markets.queries import query_market
 from trainingday.rest import idempotency_key
+from trainingday.runs.api_docs import describes_start
 from trainingday.runs.models import Trigger
+from trainingday.typing import JSONDict
 
-IDEMPOTENCY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key starts once."
-)
+DOWNLOAD_EXAMPLES: dict[str, JSONDict] = {
+    "A series": {
+        "exchange": "kraken",
+        "symbol": "BTC/USD",
+        "interval": "1h",
+        "since": "2024-01-01T00:00:00Z",
+    },
+    "A refresh": {"market": "BTCUSD-1h"},
+}
+DOWNLOAD_QUEUED = {
+    "run": "download-241", "kind": "download", "exchange": "kraken", "is_refresh": False, "since": "2024-01-01T00:00:00Z",
+    "reached": None, "n_candles": 0, "n_requests": 0, "n_retries": 0, "skew_seconds": None, "dataset": None, "summary": "",
+}  # fmt: skip
 
 
 class DownloadViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Download]):
@@ -34,9 +45,7 @@ class DownloadViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets
     def get_serializer_class(self) -> Any:
         return StartDownloadSerializer if self.action == "create" else DownloadSerializer
 
-    @extend_schema(
-        request=StartDownloadSerializer, responses={202: DownloadSerializer}, parameters=[IDEMPOTENCY]
-    )
+    @describes_start(StartDownloadSerializer, DownloadSerializer, DOWNLOAD_EXAMPLES, DOWNLOAD_QUEUED)
     def create(self, request: Request) -> Response:
         """Start a download or a refresh; 202 with its run's address, 200 if the key has started it already."""
         fields = StartDownloadSerializer(data=request.data)

@@ -54,7 +54,7 @@ SIGNAL_EXAMPLES: dict[str, JSONDict] = {
         "champion": {
             "id": 6, "strategy": "momentum lookback=49 threshold=0.001", "family": "momentum",
             "since": "2025-11-08T07:11:20Z", "reason": "Passed.", "decay_alarm": False,
-            "exam": {"verdict": "passed", "reason": "Passed."},
+            "exam": {"verdict": "passed", "p_value": 0.002, "level": 0.005, "n_bars": 600, "n_trades": 80, "comparisons": []},
         },
     },
     "No champion: hold nothing": {

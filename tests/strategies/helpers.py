@@ -78,14 +78,24 @@ def context_of(run: Tournament) -> RunContext:
     return RunContext(run.kind, run.pk, fence)
 
 
+EXAM = {
+    "verdict": "passed",
+    "p_value": 0.001,
+    "level": 0.005,
+    "n_bars": 600,
+    "n_trades": 80,
+    "comparisons": [],
+}
+
+
 def earn_reign(strategy: Strategy) -> Champion:
-    """Return a reign that a passed exam gave to a strategy, on a test window of its own."""
-    market, n_windows = strategy.market, TestWindow.objects.count()
-    window = TestWindow.objects.create(market=market, first_us=0, last_us=10 + n_windows)
+    """Return a reign that a passed exam gave to a strategy."""
+    market, dataset = strategy.market, strategy.market.datasets.get()
+    window, n_looks = current_test_window(market, dataset), Look.objects.count()
     look = Look.objects.create(
-        market=market, test_window=window, dataset=market.datasets.first(), strategy=strategy,
-        run_kind="tournament", run_pk=10**6 + n_windows, is_charged=True, level=0.005, p_value=0.001, verdict="passed",
-        decision={"public": {"verdict": "passed", "reason": "Passed."}, "sealed": {}},
+        market=market, test_window=window, dataset=dataset, strategy=strategy,
+        run_kind="tournament", run_pk=10**6 + n_looks, is_charged=True, level=0.005, p_value=0.001, verdict="passed",
+        decision={"public": {"reason": "Passed."} | EXAM, "sealed": {}},
     )  # fmt: skip
     crown(market, strategy, reason="Passed.", look=look)
     return Champion.objects.get(look=look)

@@ -9,10 +9,9 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from sessions.real_session import envelope
-from strategies.exam import crown
 from strategies.positions import get_or_create_strategy
 from tests import pages
-from tests.strategies.helpers import null_market
+from tests.strategies.helpers import earn_reign, null_market
 from trainingday.markets.models import Market
 from trainingday.runs.models import RunState
 
@@ -69,10 +68,11 @@ def test_a_signal_is_answered_as_its_examples_say(paths: dict[str, Any], market:
     address, api = f"/api/v1/signals/?market={market.slug}", operator()
     answer = api.get(address).json()
     assert (set(answer), answer["state"]) == (set(none), none["state"])
-    crown(market, get_or_create_strategy(market, "breakout", {}), reason="a test")
+    earn_reign(get_or_create_strategy(market, "breakout", {}))
     answer = api.get(address).json()
     assert (set(answer), answer["state"]) == (set(champion), champion["state"])
     assert set(answer["champion"]) == set(champion["champion"])
+    assert set(answer["champion"]["exam"]) == set(champion["champion"]["exam"])
     assert set(answer["dataset"]) == set(champion["dataset"])
 
 

@@ -10,6 +10,8 @@ from django.http import HttpRequest
 
 from strategies.models import (
     Champion,
+    ForwardRecord,
+    ForwardStretch,
     LatestPosition,
     Look,
     Strategy,
@@ -78,6 +80,20 @@ class ChampionAdmin(ReadOnlyAdmin):
     list_display = ["market", "strategy", "since", "until", "reason", "decided_by"]
     list_filter = ["market"]
     list_select_related = ["market", "strategy", "decided_by"]
+
+
+@admin.register(ForwardRecord)
+class ForwardRecordAdmin(ReadOnlyAdmin):
+    list_display = ["market", "strategy", "n_bars", "after_us", "until_us", "problem"]
+    list_filter = ["market"]
+    list_select_related = ["market", "strategy"]
+
+
+@admin.register(ForwardStretch)
+class ForwardStretchAdmin(ReadOnlyAdmin):
+    list_display = ["record", "dataset", "first_us", "last_us", "n_bars"]
+    list_select_related = ["record__strategy", "dataset__market"]
+    exclude = ["content"]
 
 
 @admin.register(LatestPosition)

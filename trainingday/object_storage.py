@@ -6,6 +6,8 @@ ever removed there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -27,37 +29,35 @@ class RemoteFiles:
         self._storage, self._prefix = storage, prefix
 
     def has(self, name: str) -> bool:
-        with _Border(name):
-            return self._storage.exists(f"{self._prefix}/{name}")
+        with _border(path := self._path(name)):
+            return self._storage.exists(path)
 
     def put(self, name: str, content: bytes) -> None:
         from django.core.files.base import ContentFile
 
-        with _Border(name):
-            self._storage.save(f"{self._prefix}/{name}", ContentFile(content))
+        with _border(path := self._path(name)):
+            self._storage.save(path, ContentFile(content))
 
     def get(self, name: str) -> bytes | None:
         """Return the content, not yet checked; None where there is none."""
-        with _Border(name):
+        with _border(path := self._path(name)):
             try:
-                with self._storage.open(f"{self._prefix}/{name}") as file:
+                with self._storage.open(path) as file:
                     return bytes(file.read())
             except FileNotFoundError:
                 return None
 
+    def _path(self, name: str) -> str:
+        return f"{self._prefix}/{name}"
 
-class _Border:
-    """Turns whatever the storage raises into one error that a retry may help."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception):
-            raise StorageUnavailable(f"object storage did not give or take {self._name}: {error}") from error
+@contextmanager
+def _border(path: str) -> Iterator[None]:
+    """Turn whatever the storage raises into one error that a retry may help."""
+    try:
+        yield
+    except Exception as error:
+        raise StorageUnavailable(f"object storage did not give or take {path}: {error}") from error
 
 
 def remote_files(prefix: str) -> RemoteFiles | None:

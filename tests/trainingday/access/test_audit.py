@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from strategies.models import Champion, Strategy
 from tests import pages
+from tests.strategies.helpers import earn_reign
 from trainingday.access import audit, tokens
 from trainingday.exceptions import StateConflict
 from trainingday.markets.models import Market
@@ -60,10 +61,11 @@ def test_a_promotion_and_a_roll_back_carry_their_reason(market: Market, make_use
     admin = make_user("admin")
     api = APIClient(REMOTE_ADDR=ADDRESS)
     api.force_authenticate(admin)
-    rows = [Strategy.objects.create(market=market, family="momentum", fingerprint=str(i)) for i in range(2)]
+    rows = [Strategy.objects.create(market=market, family="momentum", fingerprint=str(i)) for i in range(3)]
     for row in rows:
-        answer = api.post(f"/api/v1/strategies/{row.pk}/promote/", {"reason": "looks sound"})
-        assert answer.status_code == 201
+        earn_reign(row)
+    answer = api.post(f"/api/v1/strategies/{rows[1].pk}/promote/", {"reason": "looks sound"})
+    assert answer.status_code == 201
     reigning = Champion.objects.get(until__isnull=True)
     assert (
         api.post(f"/api/v1/champions/{reigning.pk}/roll-back/", {"reason": "no, it is not"}).status_code

@@ -9,7 +9,7 @@ from tests.lookahead import find_lookahead
 from tests.markets import gaussian_bars
 from tests.trainingday.policy.networks import random_network
 from trainingday.exceptions import InvalidArgument
-from trainingday.policy.network import PolicyNetwork, _tanh_nb, walk_nb
+from trainingday.policy.network import PolicyNetwork, tanh_nb, walk_nb
 from trainingday.policy.observation import N_FEATURES, compute_features
 
 KINDS = ("policy", "q", "table")
@@ -52,7 +52,7 @@ def test_a_single_layer_is_a_linear_map() -> None:
 def test_tanh_is_within_six_units_in_the_last_place() -> None:
     values = np.linspace(-12, 12, 200_001).astype(np.float32)
     ours = values.copy()
-    _tanh_nb(ours, ours.size)
+    tanh_nb(ours, ours.size)
     exact = np.tanh(values.astype(np.float64))
     ulps = np.abs(ours - exact) / np.spacing(np.abs(exact).astype(np.float32))
     assert ulps.max() <= 6

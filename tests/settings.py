@@ -7,7 +7,11 @@ os.environ.setdefault("TRAININGDAY_ENV_FILE", os.devnull)
 os.environ.setdefault("TRAININGDAY_LOCAL", "true")
 os.environ.setdefault("SECRET_KEY", "tests-only-" + "x" * 60)
 os.environ.setdefault("TRAININGDAY_ARTIFACT_KEYS", "test:" + "ab" * 32)
-os.environ.setdefault("TRAININGDAY_HOME", tempfile.mkdtemp(prefix="trainingday-tests-"))
+# A folder for each test process: its children inherit it, the other processes of pytest-xdist do not.
+worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+if "TRAININGDAY_HOME" not in os.environ or os.environ.get("TRAININGDAY_TEST_WORKER", "") != worker:
+    os.environ["TRAININGDAY_HOME"] = tempfile.mkdtemp(prefix="trainingday-tests-")
+    os.environ["TRAININGDAY_TEST_WORKER"] = worker
 
 from trainingday.settings import *
 

@@ -30,6 +30,7 @@ GRACE_SECONDS = 3.0
 STDERR_CHARACTERS = 8000
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 DATABASE_AWAY = (OperationalError, InterfaceError)
+CHILD_MODULE = "trainingday.runs.child"
 # One numeric thread per process: two on two cores were several times slower for small networks.
 CHILD_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -89,14 +90,19 @@ def supervise(kind: str, pk: int) -> None:
         child.end()
     if reason:
         patiently(lambda: services.fail(kind, pk, fence, reason))
-    elif child.process.returncode != 0:
-        patiently(lambda: _put_back(kind, pk, fence, _death(child)))
+    else:
+        patiently(lambda: _put_back(child, kind, pk, fence))
     child.stderr.close()
 
 
-def _put_back(kind: str, pk: int, fence: int, reason: str) -> None:
-    if services.renew(kind, pk, fence):
-        services.release(kind, pk, fence, reason)
+def _put_back(child: Child, kind: str, pk: int, fence: int) -> None:
+    """Put a run whose end was not recorded back in the queue; its row says so, not the child's exit code."""
+    if not services.renew(kind, pk, fence):
+        return
+    reason = _death(child)
+    if not services.get_run(kind, pk).is_cancel_requested:
+        log.error("child ended early", run=f"{kind}-{pk}", reason=reason, stderr=child.last_words())
+    services.release(kind, pk, fence, reason)
 
 
 def patiently(act: Callable[[], object]) -> None:
@@ -119,7 +125,7 @@ def _start(kind: str, pk: int, fence: int) -> Child:
     scratch = Path(settings.TRAININGDAY_SCRATCH) / f"{kind}-{pk}-{fence}"
     scratch.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "trainingday.runs.child", kind, str(pk), str(fence)],
+        [sys.executable, "-m", CHILD_MODULE, kind, str(pk), str(fence)],
         stdin=subprocess.PIPE,
         stderr=stderr,
         start_new_session=True,
@@ -166,6 +172,5 @@ def _death(child: Child) -> str:
     code = child.process.returncode
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     words = child.last_words()
-    log.error("child ended early", how=how, stderr=words)
     last_line = words.splitlines()[-1] if words else ""
     return f"the child ended early ({how})" + (f": {last_line}" if last_line else "")

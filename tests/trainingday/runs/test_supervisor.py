@@ -1,6 +1,7 @@
 """The supervisor and its child: kills, cancels, budgets and orphans, with real processes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,10 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from django.db import connection
+from django.utils import timezone
+from django_q.models import OrmQ
+from structlog.testing import capture_logs
 
 from patterns.models import PatternScan
 from patterns.services import request_scan
@@ -116,6 +121,66 @@ def test_a_child_that_crashes_leaves_its_last_words(
     supervisor.supervise("scan", scan.pk)
     scan.refresh_from_db()
     assert scan.reason == "the child ended early (exit code 1): SystemError: the disk melted"
+
+
+def test_a_run_whose_child_leaves_without_recording_an_end_is_queued_again_at_once(
+    scan: PatternScan, start_code: Callable[[str], None]
+) -> None:
+    start_code("pass")
+    OrmQ.objects.all().delete()
+    supervisor.supervise("scan", scan.pk)
+    scan.refresh_from_db()
+    assert (scan.state, scan.reason) == (RunState.QUEUED, "the child ended early (exit code 0)")
+    assert OrmQ.objects.filter(key="long").count() == 1
+
+
+def test_a_killed_child_whose_exit_code_another_took_is_followed_by_another_attempt(
+    scan: PatternScan, start_code: Callable[[str], None]
+) -> None:
+    """Whoever waits for a process first gets its exit code; `Popen` then says 0."""
+    start_code(SLEEPER)
+    thread = supervise_in_thread(scan)
+    wait_for(lambda: len(psutil.Process().children()) == 1)
+    child = psutil.Process().children()[0]
+    child.kill()
+    child.wait(10)
+    thread.join(30)
+    scan.refresh_from_db()
+    assert (scan.state, scan.attempts) == (RunState.QUEUED, 1)
+    assert services.claim("scan", scan.pk) == 2
+
+
+@pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.FAILED])
+def test_a_finished_run_whose_child_exits_slowly_is_not_said_to_have_died(
+    state: RunState, scan: PatternScan, start_code: Callable[[str], None]
+) -> None:
+    start_code(SLEEPER)
+    with capture_logs() as logs:
+        thread = supervise_in_thread(scan)
+        wait_for(lambda: PatternScan.objects.filter(pk=scan.pk, state=RunState.RUNNING).exists())
+        PatternScan.objects.filter(pk=scan.pk).update(state=state, reason="as its child wrote")
+        thread.join(30)
+    scan.refresh_from_db()
+    assert not thread.is_alive()
+    assert (scan.state, scan.reason) == (state, "as its child wrote")
+    assert logs == []
+
+
+def test_a_run_below_the_least_free_space_waits_and_says_why(scan: PatternScan, settings: Any) -> None:
+    settings.TRAININGDAY_MIN_FREE_DISK_MB = 10**12
+    supervisor.supervise("scan", scan.pk)
+    scan.refresh_from_db()
+    assert (scan.state, scan.attempts, scan.fence) == (RunState.QUEUED, 0, 0)
+    assert re.fullmatch(r"waits for disk space: \d+ MB free, 1000000000000 MB needed", scan.reason)
+    assert not RunEvent.objects.exists()
+    # The reaper asks again, and once there is room the run starts.
+    OrmQ.objects.all().delete()
+    PatternScan.objects.update(nudged_at=timezone.now() - 2 * services.NUDGE_QUEUED_AFTER)
+    assert services.reap() == 1 and OrmQ.objects.filter(key="long").count() == 1
+    settings.TRAININGDAY_MIN_FREE_DISK_MB = 0
+    supervisor.supervise("scan", scan.pk)
+    scan.refresh_from_db()
+    assert (scan.state, scan.attempts) == (RunState.SUCCEEDED, 1)
 
 
 def test_a_cancelled_run_ends_within_five_seconds(

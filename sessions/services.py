@@ -97,7 +97,8 @@ def resume_session(session: TrainingSession) -> TrainingSession:
                 finished_at=None, reason="resumed by hand",
             ):  # fmt: skip
                 raise StateConflict(f"{session.public_id} did not stop early, there is nothing to resume")
-            transaction.on_commit(lambda: nudge(session))
+            # The row is queued: if it cannot be nudged now, the reaper does.
+            transaction.on_commit(lambda: nudge(session), robust=True)
     except IntegrityError as error:
         raise StateConflict("another training session of this market is active") from error
     session.refresh_from_db()

@@ -25,7 +25,11 @@ def follow_all() -> None:
 
 
 def request_following(market_pk: int) -> None:
-    """Queue `follow_forward` on the default cluster once what is being written is committed."""
+    """Queue `follow_forward` on the default cluster once what is being written is committed.
+
+    What is written stands where the queue is away: `follow_all` asks again.
+    """
     transaction.on_commit(
-        lambda: async_task("strategies.tasks.follow_forward", market_pk, task_name=f"forward-{market_pk}")
+        lambda: async_task("strategies.tasks.follow_forward", market_pk, task_name=f"forward-{market_pk}"),
+        robust=True,
     )

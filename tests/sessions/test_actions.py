@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
 from rest_framework.test import APIClient
 
 from sessions.models import SessionReplay, TrainingSession
 from sessions.services import resume_session
 from tests import pages
 from trainingday.exceptions import StateConflict
+from trainingday.runs import services
 
 pytestmark = pytest.mark.django_db
 FOUND = {"n_trials": 20, "found": {"window": 1, "champion": None, "model": None}}
@@ -118,6 +122,24 @@ def test_a_stopped_session_is_queued_again_and_keeps_its_trials() -> None:
     assert session.trials.count() == 4
     with pytest.raises(StateConflict, match="nothing to resume"):
         resume_session(session)
+
+
+def test_a_resume_that_cannot_be_nudged_is_left_to_the_reaper(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    session = make_session(state="failed")
+
+    def away(*arguments: object, **options: object) -> None:
+        raise OperationalError("the queue is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "async_task", away)
+        with django_capture_on_commit_callbacks(execute=True):
+            assert resume_session(session).state == "queued"
+    assert not OrmQ.objects.exists()
+    TrainingSession.objects.update(nudged_at=timezone.now() - 2 * services.NUDGE_QUEUED_AFTER)
+    assert services.reap() == 1
+    assert OrmQ.objects.filter(key="long").count() == 1
 
 
 def test_a_session_is_not_resumed_beside_another_of_its_market() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from auditlog.models import LogEntry
+from django.db import OperationalError
 from django_q.models import OrmQ
 
-from strategies import forward, queries
+from strategies import forward, queries, tasks
 from strategies.exam import costs_of, crown
 from strategies.forward import follow_market, needs_following
 from strategies.forward_series import ForwardSeries
@@ -369,10 +370,18 @@ def test_new_bars_and_new_reigns_ask_the_default_cluster_to_follow(
     assert {queued.task["func"] for queued in OrmQ.objects.all()} == {"strategies.tasks.follow_forward"}
 
 
-def test_a_lost_message_is_made_up_for_by_the_minutely_chore(planted, django_capture_on_commit_callbacks):
+def test_a_lost_message_is_made_up_for_by_the_minutely_chore(
+    planted, django_capture_on_commit_callbacks, monkeypatch
+):
     market, _ = planted
-    crown(market, good(market), reason="a test")
-    OrmQ.objects.all().delete()
+
+    def away(*arguments, **options):
+        raise OperationalError("the queue is away")
+
+    with monkeypatch.context() as patch, django_capture_on_commit_callbacks(execute=True):
+        patch.setattr(tasks, "async_task", away)
+        crown(market, good(market), reason="a test")
+    assert not OrmQ.objects.exists()
     with django_capture_on_commit_callbacks(execute=True):
         run_chores()
     assert [queued.task["args"] for queued in OrmQ.objects.all()] == [(market.pk,)]

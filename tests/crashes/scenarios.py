@@ -133,6 +133,7 @@ class RunScenario(Scenario):
     """A run: asked for, queued, claimed, carried out."""
 
     model: ClassVar[type[Run]]
+    max_attempts: ClassVar[int] = 2
 
     @abstractmethod
     def request(self) -> Run: ...
@@ -174,7 +175,7 @@ class RunScenario(Scenario):
         events = list(RunEvent.objects.filter(run_kind=run.kind, run_pk=run.pk).order_by("seq"))
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
         assert [event.kind for event in events].count("finished") == 1 or run.state == RunState.CANCELLED
-        assert run.attempts <= 2
+        assert run.attempts <= self.max_attempts
 
     def run_facts(self, *names: str) -> dict[str, Any]:
         run = self.run

@@ -50,8 +50,8 @@ def run_trained(task: MarketTask) -> ExamOutcome:
 
     room = open_room(task)
     with tempfile.TemporaryDirectory(prefix="honesty-") as folder:
-        policy = train_quickly(room, task.stream(), Path(folder))
-    positions = policy.positions_on(room.bars) if policy else None
+        model = train_quickly(room, task.stream(), Path(folder))
+    positions = model.positions_on(room.bars) if model else None
     if positions is not None and task.mutant is Mutant.LOOKAHEAD:
         positions = one_bar_early(positions)
     return sit_exam(room, task.kind, positions)

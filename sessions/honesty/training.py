@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from sessions.members import MemberTask, fit_member, refit_member, with_steps
+from sessions.members import Member, MemberTask, fit_member, refit_member, with_steps
 from sessions.model_stage import FIRST_FINAL_INDEX
+from sessions.overlay_choice import choose_overlay
 from sessions.rl.monitor import rank_value
 from sessions.rl.presets import Preset, get_preset
 from sessions.rl.search import (
@@ -20,17 +22,20 @@ from sessions.rl.search import (
     trial_seed,
 )
 from strategies.grading import ExamRoom
+from strategies.traded_model import TradedModel
+from trainingday.backtest.overlay_records import Known
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.typing import JSONDict
 
 
 def train_quickly(
     room: ExamRoom, seed: int, folder: Path, preset: Preset | None = None
-) -> PolicyEnsemble | None:
+) -> TradedModel | None:
     """Return the candidate of a session with the quick preset; None where every trial or seed diverged.
 
     Searched on train and validation, the best settings trained with several seeds, the best of those on
-    validation fitted again on all bars before the test gap: what is examined is what would be deployed.
+    validation fitted again on all bars before the test gap, and traded with the overlay that validation
+    chose: what is examined is what would be deployed.
     """
     preset = preset or get_preset("quick")
     seed %= 2**31
@@ -64,7 +69,7 @@ def _batch(
 
 def _train(
     room: ExamRoom, seed: int, bundle: str, preset: Preset, best: TrialRecord, folder: Path
-) -> PolicyEnsemble | None:
+) -> TradedModel | None:
     n_steps = round(best.hyperparameters["n_steps"] * preset.final_steps_factor / preset.steps_factor)
     fitted = []
     for place in range(preset.n_final_seeds):
@@ -79,7 +84,18 @@ def _train(
         for task, member in kept
     ]
     networks = tuple(member.network for member in refits if member.network is not None)
-    return PolicyEnsemble(networks) if networks and len(networks) == len(kept) else None
+    if not networks or len(networks) < len(kept):
+        return None
+    return TradedModel(PolicyEnsemble(networks), _overlays(room, [member for _, member in kept]))
+
+
+def _overlays(room: ExamRoom, members: Sequence[Member]) -> tuple[Known, ...]:
+    """Return what validation chose for the fits on train alone."""
+    seen = room.bars[: room.split.validation.stop]
+    selection = PolicyEnsemble(tuple(member.network for member in members if member.network))
+    return choose_overlay(
+        selection.positions_on(seen), seen, room.split, room.costs, room.bars_per_year
+    ).overlays
 
 
 def _task(

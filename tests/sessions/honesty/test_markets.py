@@ -1,6 +1,7 @@
 """One session per market: repeatable, through the product's own code, and caught when it cheats."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from sessions.honesty.models import open_room, random_policy
 from sessions.honesty.options import Case, HonestyOptions, MarketTask, Mutant
 from sessions.honesty.report import Line, report_lines
 from sessions.honesty.tournaments import FAMILIES, SPLIT, early
+from sessions.overlay_choice import choose_overlay
+from sessions.rl.presets import Preset
 from strategies import grading
 from strategies.library.registry import get_family
 from tests.markets import gaussian_bars
@@ -182,7 +185,6 @@ def test_the_number_of_processes_changes_nothing() -> None:
 @pytest.mark.slow
 def test_a_real_training_is_repeatable_and_sits_the_exam(monkeypatch: pytest.MonkeyPatch) -> None:
     from sessions.honesty import training
-    from sessions.rl.presets import Preset
 
     tiny = Preset("tiny", 4, 2, 0.01, 2, 0.02, 2, 60.0, "For tests")
     monkeypatch.setattr(training, "get_preset", lambda name: tiny)
@@ -190,3 +192,24 @@ def test_a_real_training_is_repeatable_and_sits_the_exam(monkeypatch: pytest.Mon
     outcome = run_market(task)
     assert outcome == run_market(task)
     assert outcome.verdict in ("passed", "not_proven", "cannot_tell")
+
+
+def test_a_trained_candidate_carries_the_overlay_that_validation_chose(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from sessions.honesty import training
+
+    made = []
+
+    def spy(positions, bars, *rest):
+        made.append((len(bars), choose_overlay(positions, bars, *rest)))
+        return made[-1][1]
+
+    monkeypatch.setattr(training, "choose_overlay", spy)
+    room = open_room(MarketTask(Case.TRAINED, "P1", 0, SEED))
+    model = training.train_quickly(
+        room, 1, tmp_path, Preset("tiny", 1, 1, 0.01, 1, 0.02, 1, 60.0, "For tests")
+    )
+    ((n_seen, choice),) = made
+    assert n_seen == room.split.validation.stop
+    assert model is not None and model.overlays == choice.overlays != ()

@@ -1,6 +1,9 @@
 """Acceptance of LEARNING.md by whole training sessions, on markets of known truth.
 
     python -m bench.bench_acceptance --folder /tmp/acceptance --seeds 10
+    python -m bench.bench_acceptance --folder /tmp/acceptance --seeds 0
+
+The second prints the tables of what is there; the first runs, then prints them.
 
 Each session is the product's own: bars loaded as a file, `manage.py train` with its scan, tournament, search, final
 trainings and exam. What it would deploy is then backtested on 100,000 bars of another path of the same market.
@@ -27,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.acceptance_tables import print_tables
 from bench.bench_rl import COSTS, NULLS, TEST_SEED, market, with_settings
 from bench.oracle import oracle_positions
 from sessions.rl.hyperparameters import default_hyperparameters
@@ -207,14 +211,14 @@ def read_outcomes(folder: Path) -> list[JSONDict]:
 
 
 def run(options: argparse.Namespace) -> None:
-    options.folder.mkdir(parents=True, exist_ok=True)
     done = {(row["market"], row["seed"], row["preset"]) for row in read_outcomes(options.folder)}
+    left = [task for task in plan(options) if task not in done]
+    if not left:
+        return
     use_home(options.folder)
     command = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    for name, seed, preset in plan(options):
-        if (name, seed, preset) in done:
-            continue
+    for name, seed, preset in left:
         row: dict[str, Any] = {"market": name, "seed": seed, "preset": preset, "commit": commit}
         row |= outcome(name, seed, preset, options.folder)
         with (options.folder / "outcomes.jsonl").open("a") as journal:
@@ -226,13 +230,16 @@ def run(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "acceptance"))
     parser.add_argument("--markets", nargs="*")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--preset", default="standard")
     parser.add_argument("--null-preset", default="quick")
-    run(parser.parse_args())
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    run(options)
+    print_tables(read_outcomes(options.folder))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,10 @@
-"""Acceptance of LEARNING.md on markets of known truth; speed is in `bench_rl_speed`.
+"""Algorithms at their defaults on markets of known truth; whole sessions are in `bench_acceptance`.
 
     python -m bench.bench_rl planted --algorithm policy_gradient --seeds 10
-    python -m bench.bench_rl planted --preset quick --markets ou_daily --seeds 2
     python -m bench.bench_rl null --algorithm policy_gradient --seeds 10
-    python -m bench.bench_rl ensemble --markets ou_daily --groups 4
+    python -m bench.bench_rl ensemble --markets ou_daily --groups 8
 
-Train 50,000 bars, validate on the 20,000 after a purge, test on 100,000 bars of another path. Without a
-preset: one training at the algorithm's defaults, best checkpoint on validation. With one: the whole search
-and the final seeds, as a session runs them, trading the mean position of the ensemble.
+Train 50,000 bars, keep the best checkpoint on the 20,000 after a purge, test on 100,000 bars of another path.
 """
 
 from __future__ import annotations
@@ -24,20 +21,8 @@ import numpy as np
 from bench.oracle import oracle_positions
 from sessions.rl.hyperparameters import ALGORITHMS, default_hyperparameters
 from sessions.rl.monitor import rank_value
-from sessions.rl.presets import PRESETS, get_preset
 from sessions.rl.rewards import risk_aversion
-from sessions.rl.search import (
-    SearchSpace,
-    TrialRecord,
-    TrialState,
-    TrialTask,
-    evaluate_trial,
-    pruning_thresholds,
-    save_bundle,
-    suggest_batch,
-    train_member,
-    trial_seed,
-)
+from sessions.rl.search import TrialTask, save_bundle, train_member
 from tests.markets import PLANTED, bars_from_log_returns, null_returns, planted_bars
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.bars import Bars
@@ -77,43 +62,13 @@ def with_settings(
     return TrialTask(**{**vars(task), "hyperparameters": hyperparameters, "seed": seed, **more})
 
 
-def by_preset(task: TrialTask, run_seed: int, preset_name: str) -> PolicyEnsemble:
-    """Return what a session's search and final seeds give, in this process."""
-    preset = get_preset(preset_name)
-    space, records, batch = SearchSpace(steps_factor=preset.steps_factor), [], 0
-    while len(records) < preset.n_trials:
-        size = min(preset.batch_size, preset.n_trials - len(records))
-        thresholds, first = pruning_thresholds(records), len(records)
-        for offset, chosen in enumerate(suggest_batch(records, batch, size, run_seed, space)):
-            seed = trial_seed(run_seed, first + offset)
-            result = evaluate_trial(with_settings(task, chosen, seed, prune_below=thresholds))
-            records.append(
-                TrialRecord(first + offset, chosen, result.state, result.score, result.intermediate)
-            )
-        batch += 1
-    complete = [record for record in records if record.state == TrialState.COMPLETE]
-    best = max(complete, key=lambda record: rank_value(record.score)).hyperparameters
-    default = default_hyperparameters(best["algorithm"]).n_steps
-    final = {**best, "n_steps": round(default * preset.final_steps_factor)}
-    seeds = [trial_seed(run_seed, preset.n_trials + index) for index in range(preset.n_final_seeds)]
-    members = [train_member(with_settings(task, final, seed)) for seed in seeds]
-    members.sort(key=lambda member: rank_value(member.score), reverse=True)
-    return PolicyEnsemble(tuple(member.network for member in members[: preset.ensemble_size]))
-
-
-def learned(task: TrialTask, seed: int, options: argparse.Namespace) -> PolicyEnsemble:
-    if options.preset:
-        return by_preset(task, seed, options.preset)
-    settings = default_hyperparameters(options.algorithm).as_dict()
-    return PolicyEnsemble((train_member(with_settings(task, settings, seed)).network,))
-
-
 def outcomes(name: str, options: argparse.Namespace) -> Iterator[tuple[float, float, float]]:
     """Yield Sharpe ratio out of sample, the oracle's (0 on a null market), and CPU seconds, seed by seed."""
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(options.first_seed, options.first_seed + options.seeds):
             task, began = base_task(name, seed, Path(folder)), time.process_time()
-            policy = learned(task, seed, options)
+            settings = default_hyperparameters(options.algorithm).as_dict()
+            policy = PolicyEnsemble((train_member(with_settings(task, settings, seed)).network,))
             seconds = time.process_time() - began
             bars, bars_per_year = market(name, N_TEST, TEST_SEED + seed)
             best = 0.0
@@ -155,6 +110,7 @@ def ensemble(options: argparse.Namespace) -> None:
             ]
         bars, bars_per_year = market(name, N_TEST, TEST_SEED + options.first_seed)
         groups = [networks[start : start + 5] for start in range(0, len(networks), 5)]
+        spreads = []
         for label, policies in (("single", [[one] for one in networks]), ("mean of 5", groups)):
             results = [
                 run_backtest(
@@ -163,26 +119,37 @@ def ensemble(options: argparse.Namespace) -> None:
                 for p in policies
             ]
             scores = [rank_value(result.sharpe_ratio) for result in results]
+            spreads.append(scores)
             drawdown = statistics.mean(rank_value(result.max_drawdown) for result in results)
             print(
                 f"{name:15s} {label:10s} n {len(scores):3d} Sharpe mean {statistics.mean(scores):.3f} "
                 f"sd {statistics.stdev(scores):.3f} drawdown mean {drawdown:.3f}",
                 flush=True,
             )
+        print(f"{name:15s} spread, mean of 5 over single: {spread_ratio(*spreads)}", flush=True)
+
+
+def spread_ratio(single: list[float], grouped: list[float]) -> str:
+    """Return the ratio of standard deviations with a 95 % bootstrap interval over groups."""
+    alone, together = np.reshape(single, (len(grouped), 5)), np.array(grouped)
+    picks = np.random.default_rng(0).integers(len(grouped), size=(4000, len(grouped)))
+    ratios = together[picks].std(axis=1, ddof=1) / alone[picks].reshape(len(picks), -1).std(axis=1, ddof=1)
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return f"{together.std(ddof=1) / alone.std(ddof=1):.2f} [{low:.2f}, {high:.2f}]"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     commands = {"planted": planted, "null": null, "ensemble": ensemble}
-    parser.add_argument("command", choices=commands)
+    parser.add_argument("command", nargs="?", choices=commands)
     parser.add_argument("--algorithm", choices=ALGORITHMS, default="policy_gradient")
-    parser.add_argument("--preset", choices=tuple(PRESETS))
     parser.add_argument("--markets", nargs="*")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=100)
     parser.add_argument("--groups", type=int, default=4)
     options = parser.parse_args()
-    commands[options.command](options)
+    for name in [options.command] if options.command else commands:
+        commands[name](options)
 
 
 if __name__ == "__main__":

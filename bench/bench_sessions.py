@@ -1,14 +1,12 @@
-"""What a session's choices are worth on bars that it never saw: the search, the warm start, the overlay.
+"""What a session's choices are worth on bars that it never saw: the warm start and the overlay.
 
-    python -m bench.bench_sessions search --markets ar1_daily mixture_hourly --seeds 5
     python -m bench.bench_sessions warm --seeds 5 --generations 5
     python -m bench.bench_sessions overlay --markets ar1_hourly regime_hourly --seeds 5
 
 Each line is a paired difference of Sharpe ratios out of sample (or of drawdowns) over seeds, with Student's
-95 % interval. Search: 20 trials and three final seeds of the quick preset against three seeds of the default
-PPO, and of the found algorithm's own defaults. Warm: generations whose signal drifts; one line of models is
-trained on from the generation before, the other from scratch, by the exact gradient. Overlay: volatility
-target at 1.25 times train's volatility, and the stop, against the policy alone, on bars whose volatility clusters.
+95 % interval. Warm: generations whose signal drifts; one line of models is trained on from the generation
+before, the other from scratch, by the exact gradient. Overlay: volatility target at 1.25 times train's
+volatility, and the stop, against the policy alone, on bars whose volatility clusters.
 """
 
 from __future__ import annotations
@@ -21,13 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t as student
 
-from bench.bench_rl import COSTS, TEST_SEED, by_preset, market, sharpe, with_settings
+from bench.acceptance_tables import interval
+from bench.bench_rl import COSTS, TEST_SEED, market, sharpe, with_settings
 from sessions.overlay_choice import NONE, STOP, TARGET, choose_overlay
 from sessions.rl.hyperparameters import default_hyperparameters
-from sessions.rl.presets import PRESETS
-from sessions.rl.search import TrialTask, save_bundle, train_member, trial_seed
+from sessions.rl.search import TrialTask, save_bundle, train_member
 from tests.markets import bars_from_log_returns
 from trainingday.backtest.engine import run_backtest
 from trainingday.backtest.overlay_records import apply_overlays, from_records
@@ -37,16 +34,6 @@ from trainingday.policy.ensemble import PolicyEnsemble
 
 N_TRAIN, N_PURGE, N_VALIDATION, N_TEST = 20_000, 200, 8_000, 50_000
 HOURLY = 8760.0
-N_FINAL = PRESETS["quick"].n_final_seeds
-
-
-def interval(values: list[float]) -> str:
-    """Return mean and Student's 95 % interval of paired differences."""
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return f"{mean:+.3f} (one pair)"
-    half = float(student.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]  n {len(values)}"
 
 
 def task_of(bars: Bars, folder: Path, name: str, bars_per_year: float) -> TrialTask:
@@ -54,28 +41,6 @@ def task_of(bars: Bars, folder: Path, name: str, bars_per_year: float) -> TrialT
     save_bundle(path, bars)
     end = N_TRAIN + N_PURGE
     return TrialTask({}, 0, str(path), (0, N_TRAIN), (end, end + N_VALIDATION), COSTS, bars_per_year)
-
-
-def by_default(task: TrialTask, algorithm: str, run_seed: int) -> PolicyEnsemble:
-    settings = default_hyperparameters(algorithm).as_dict()
-    seeds = [trial_seed(run_seed, PRESETS["quick"].n_trials + index) for index in range(N_FINAL)]
-    return PolicyEnsemble(tuple(train_member(with_settings(task, settings, seed)).network for seed in seeds))
-
-
-def search(options: argparse.Namespace) -> None:
-    print("out-of-sample Sharpe, search of 20 trials minus the default PPO, means of three seeds each")
-    for name in options.markets or ("ar1_daily", "mixture_hourly"):
-        differences = []
-        with tempfile.TemporaryDirectory() as folder:
-            for seed in range(options.seeds):
-                bars, year = market(name, N_TRAIN + N_PURGE + N_VALIDATION, seed)
-                task = task_of(bars, Path(folder), f"{name}-{seed}", year)
-                later, _ = market(name, N_TEST, TEST_SEED + seed)
-                found = sharpe(later, by_preset(task, seed, "quick").positions_on(later), year)
-                plain = sharpe(later, by_default(task, "ppo", seed).positions_on(later), year)
-                differences.append(found - plain)
-                print(f"  {name} seed {seed}: search {found:.2f}, default {plain:.2f}", flush=True)
-        print(f"{name:16s} {interval(differences)}", flush=True)
 
 
 def drifting_bars(generation: int, n_bars: int, seed: int) -> Bars:
@@ -117,7 +82,8 @@ def warm(options: argparse.Namespace) -> None:
                     start = scratch
     for generation, differences in by_generation.items():
         print(f"generation {generation}     {interval(differences)}")
-    print(f"all generations  {interval([value for row in by_generation.values() for value in row])}")
+    by_seed = [statistics.mean(values) for values in zip(*by_generation.values(), strict=True)]
+    print(f"mean of a seed's {interval(by_seed)}")
 
 
 def clustered(bars: Bars, seed: int) -> Bars:
@@ -175,12 +141,12 @@ def overlay(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("part", nargs="?", choices=["search", "warm", "overlay"], default=None)
+    parser.add_argument("part", nargs="?", choices=["warm", "overlay"], default=None)
     parser.add_argument("--markets", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--generations", type=int, default=5)
     options = parser.parse_args()
-    parts = {"search": search, "warm": warm, "overlay": overlay}
+    parts = {"warm": warm, "overlay": overlay}
     for part in [options.part] if options.part else parts:
         parts[part](options)
 

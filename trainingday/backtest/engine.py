@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainingday.backtest.kernels import (
-    N_TRADE_COLUMNS,
+    N_TRADE_ROWS,
     fill_bars_nb,
     first_bad_bar_nb,
     first_bad_position_nb,
@@ -101,8 +101,8 @@ def run_backtest(
     fill_bars = fill_bars_nb(targets)
     n_changes = int(fill_bars.shape[0])
     equity = np.empty(len(bars))
-    table = np.empty((n_changes, N_TRADE_COLUMNS))
-    trade_bars = np.empty((n_changes, 2), dtype=np.int64)
+    table = np.empty((N_TRADE_ROWS, n_changes))
+    trade_bars = np.empty((2, n_changes), dtype=np.int64)
     totals = np.zeros(4)
     n_trades, ruined_at = ledger_nb(
         bars.open,
@@ -121,7 +121,7 @@ def run_backtest(
         equity=equity,
         positions=targets,
         trades=Trades.from_table(
-            table[:n_trades], trade_bars[:n_trades], len(bars) - 1, float(bars.close[-1])
+            table[:, :n_trades], trade_bars[:, :n_trades], len(bars) - 1, float(bars.close[-1])
         ),
         costs_paid=float(totals[0] + totals[1]),
         n_position_changes=n_changes,

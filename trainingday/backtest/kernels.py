@@ -10,9 +10,9 @@ from trainingday.backtest.lanes import N_LANES
 from trainingday.backtest.masks import ONE, WORD_BITS, ZERO, changed_64, lowest_bit
 from trainingday.typing import FloatArray, IntArray
 
-# Columns of the trade table, in the order of `Trades`.
-N_TRADE_COLUMNS = 8
-DIRECTION, SIZE, ENTRY_PRICE, EXIT_PRICE, FEES, NET_PROFIT, EXIT_SIZE, EXIT_VALUE = range(N_TRADE_COLUMNS)
+# Rows of the trade table; the exit price of an open trade is not written.
+N_TRADE_ROWS = 8
+DIRECTION, SIZE, ENTRY_PRICE, EXIT_PRICE, FEES, NET_PROFIT, EXIT_SIZE, EXIT_VALUE = range(N_TRADE_ROWS)
 
 NO_RUIN = -1
 
@@ -113,44 +113,44 @@ def first_bad_position_nb(positions: FloatArray) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _open_trade_nb(
     table: FloatArray, bars: IntArray, row: int, bar: int, units: float, price: float, paid: float
 ) -> None:
-    bars[row, 0] = bar
-    bars[row, 1] = -1
-    table[row, :] = 0.0
-    table[row, DIRECTION] = 1.0 if units > 0 else -1.0
-    table[row, SIZE] = abs(units)
-    table[row, ENTRY_PRICE] = price
-    table[row, FEES] = paid
-    table[row, NET_PROFIT] = -units * price - paid
+    bars[0, row] = bar
+    bars[1, row] = -1
+    table[DIRECTION, row] = 1.0 if units > 0 else -1.0
+    table[SIZE, row] = abs(units)
+    table[ENTRY_PRICE, row] = price
+    table[FEES, row] = paid
+    table[NET_PROFIT, row] = -units * price - paid
+    table[EXIT_SIZE, row] = table[EXIT_VALUE, row] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _reduce_trade_nb(table: FloatArray, row: int, units_sold: float, price: float, paid: float) -> None:
-    table[row, EXIT_SIZE] += abs(units_sold)
-    table[row, EXIT_VALUE] += abs(units_sold) * price
-    table[row, FEES] += paid
-    table[row, NET_PROFIT] += units_sold * price - paid
+    table[EXIT_SIZE, row] += abs(units_sold)
+    table[EXIT_VALUE, row] += abs(units_sold) * price
+    table[FEES, row] += paid
+    table[NET_PROFIT, row] += units_sold * price - paid
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _add_to_trade_nb(table: FloatArray, row: int, units_bought: float, price: float, paid: float) -> None:
-    size = table[row, SIZE] + abs(units_bought)
-    table[row, ENTRY_PRICE] += (price - table[row, ENTRY_PRICE]) * abs(units_bought) / size
-    table[row, SIZE] = size
-    table[row, FEES] += paid
-    table[row, NET_PROFIT] -= units_bought * price + paid
+    size = table[SIZE, row] + abs(units_bought)
+    table[ENTRY_PRICE, row] += (price - table[ENTRY_PRICE, row]) * abs(units_bought) / size
+    table[SIZE, row] = size
+    table[FEES, row] += paid
+    table[NET_PROFIT, row] -= units_bought * price + paid
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _close_trade_nb(table: FloatArray, bars: IntArray, row: int, bar: int) -> None:
-    bars[row, 1] = bar
-    table[row, EXIT_PRICE] = table[row, EXIT_VALUE] / table[row, EXIT_SIZE]
+    bars[1, row] = bar
+    table[EXIT_PRICE, row] = table[EXIT_VALUE, row] / table[EXIT_SIZE, row]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _record_fill_nb(
     table: FloatArray,
     bars: IntArray,
@@ -185,7 +185,7 @@ def _record_fill_nb(
     return n_trades
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _hold_nb(close: FloatArray, first: int, stop: int, cash: float, units: float, equity: FloatArray) -> int:
     """Write the equity at the closes first..stop-1; return the first at or below 0, or -1."""
     # Eight at a time, past `stop` as well: the next hold writes those bars anew.
@@ -202,7 +202,7 @@ def _hold_nb(close: FloatArray, first: int, stop: int, cash: float, units: float
     return NO_RUIN
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _hold_with_funding_nb(
     close: FloatArray,
     funding: FloatArray,
@@ -248,8 +248,8 @@ def ledger_nb(
         From `fill_bars_nb`.
     funding : ndarray of shape (n_bars,) or (0,)
         Rate charged at each close on the position's value: longs pay a positive rate, shorts receive it.
-    table, bars : ndarray of shape (>= n_changes, 8) and (>= n_changes, 2)
-        Trades: see the column names above; entry and exit bar.
+    table, bars : ndarray of shape (8, >= n_changes) and (2, >= n_changes)
+        Out, a column per trade: see the names of rows above; entry and exit bar, -1 where still open.
     totals : ndarray of shape (4,)
         Out: fees, slippage cost, sum of traded value over equity, bars in position.
     """
@@ -271,7 +271,7 @@ def ledger_nb(
             traded += abs(units - old_units) * price / (cash + units * price + paid)
         if units != 0.0 and funding.shape[0]:
             cash, charged, ruined_at = _hold_with_funding_nb(close, funding, bar, stop, cash, units, equity)
-            table[n_trades - 1, NET_PROFIT] -= charged
+            table[NET_PROFIT, n_trades - 1] -= charged
         else:
             ruined_at = _hold_nb(close, bar, stop, cash, units, equity)
         last = stop - 1 if ruined_at == NO_RUIN else ruined_at
@@ -296,4 +296,4 @@ def _settle_ruin_nb(
         debt += units * price
         _reduce_trade_nb(table, row, units, price, 0.0)
         _close_trade_nb(table, bars, row, bar)
-    table[row, NET_PROFIT] -= debt
+    table[NET_PROFIT, row] -= debt

@@ -67,41 +67,49 @@ def drawdown_nb(equity: FloatArray) -> tuple[float, int]:
     Notes
     -----
     As `drawdowns.deepest_drawdown`: of equally deep ones the first counts, and one without recovery lasts
-    to the last bar. Blocks of 64 bars without a new peak or trough are passed over.
+    to the last bar. Blocks of 64 bars are walked only where they hold a new peak and may hold a deeper fall.
     """
-    peak, floor, depth = equity[0], equity[0], 0.0
+    peak, depth = equity[0], 0.0
     peak_bar, first_bar, recovery, is_open = 0, 0, 0, False
     # Bits of numbers >= 0 are in the same order as the numbers, and compared several at a time.
     bits = equity.view(np.int64)
     for start in range(0, equity.shape[0], _BLOCK):
         stop = min(start + _BLOCK, equity.shape[0])
         part = bits[start:stop]
-        low, high = part[0], part[0]
+        low_bits, high_bits = part[0], part[0]
         for row in range(part.shape[0]):
-            low, high = min(low, part[row]), max(high, part[row])
-        ends = equity[start:stop]
-        if high < _bits_nb(peak) and low >= _bits_nb(floor):
-            continue
-        for row in range(ends.shape[0]):
-            value = ends[row]
-            if value >= peak:
-                if is_open:
-                    recovery, is_open = start + row, False
-                peak, peak_bar = value, start + row
-                floor = peak * (1.0 + depth)
-            elif value <= floor and value / peak - 1.0 < depth:
-                depth = value / peak - 1.0
-                floor = value
-                first_bar, is_open = peak_bar, True
+            low_bits, high_bits = min(low_bits, part[row]), max(high_bits, part[row])
+        low, high = _value_nb(low_bits), _value_nb(high_bits)
+        if high < peak:
+            # One peak stands above the whole block, so that its lowest bar alone can be deeper.
+            if low / peak - 1.0 < depth:
+                depth, first_bar, is_open = low / peak - 1.0, peak_bar, True
+        elif low / high - 1.0 >= depth:
+            if is_open:
+                recovery, is_open = start, False
+                while equity[recovery] < peak:
+                    recovery += 1
+            peak, peak_bar = high, stop - 1
+            while equity[peak_bar] < peak:
+                peak_bar -= 1
+        else:
+            for bar in range(start, stop):
+                value = equity[bar]
+                if value >= peak:
+                    if is_open:
+                        recovery, is_open = bar, False
+                    peak, peak_bar = value, bar
+                elif value / peak - 1.0 < depth:
+                    depth, first_bar, is_open = value / peak - 1.0, peak_bar, True
     last = equity.shape[0] - 1 if is_open else recovery
     return depth, last - first_bar if depth < 0.0 else 0
 
 
 @njit(cache=True, nogil=True)
-def _bits_nb(value: float) -> int:
-    number: Any = np.float64(value)
-    bits: int = number.view(np.int64)
-    return bits
+def _value_nb(bits: int) -> float:
+    number: Any = np.int64(bits)
+    value: float = number.view(np.float64)
+    return value
 
 
 @njit(cache=True, nogil=True)

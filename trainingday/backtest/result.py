@@ -50,25 +50,24 @@ class Trades:
 
     @classmethod
     def from_table(cls, table: FloatArray, bars: IntArray, last_bar: int, last_close: float) -> Trades:
-        """Return the trades of the ledger's table, the open one marked at the last close."""
-        entry_bar, exit_bar = bars[:, 0].copy(), bars[:, 1].copy()
+        """Return the trades of the ledger's table, into which the open one is marked at the last close."""
+        entry_bar, exit_bar = bars
         is_open = exit_bar < 0
-        exit_bar[is_open] = last_bar
-        exit_price, net_profit = table[:, kernels.EXIT_PRICE].copy(), table[:, kernels.NET_PROFIT].copy()
-        direction, size = table[:, kernels.DIRECTION].copy(), table[:, kernels.SIZE].copy()
-        left = (size - table[:, kernels.EXIT_SIZE])[is_open]
-        sold = table[is_open, kernels.EXIT_VALUE]
-        exit_price[is_open] = (sold + left * last_close) / size[is_open]
-        net_profit[is_open] += direction[is_open] * left * last_close
+        if is_open.any():  # Only the last can be.
+            left = table[kernels.SIZE, -1] - table[kernels.EXIT_SIZE, -1]
+            sold = table[kernels.EXIT_VALUE, -1]
+            exit_bar[-1] = last_bar
+            table[kernels.EXIT_PRICE, -1] = (sold + left * last_close) / table[kernels.SIZE, -1]
+            table[kernels.NET_PROFIT, -1] += table[kernels.DIRECTION, -1] * left * last_close
         return cls(
             entry_bar,
             exit_bar,
-            direction,
-            size,
-            table[:, kernels.ENTRY_PRICE].copy(),
-            exit_price,
-            table[:, kernels.FEES].copy(),
-            net_profit,
+            table[kernels.DIRECTION],
+            table[kernels.SIZE],
+            table[kernels.ENTRY_PRICE],
+            table[kernels.EXIT_PRICE],
+            table[kernels.FEES],
+            table[kernels.NET_PROFIT],
             exit_bar - entry_bar,
             is_open,
         )

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from tests.markets import autoregressive_bars, bars_from_closes
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.backtest.indicators import momentum_nb
+from trainingday.backtest.metric_kernels import drawdown_nb
 from trainingday.backtest.result import BacktestResult, compute_by_definition, compute_metrics
+from trainingday.stats.drawdowns import deepest_drawdown
 
 GOLDEN = Path(__file__).with_name("golden_metrics.json")
 
@@ -86,6 +88,25 @@ def test_metrics_of_a_ruined_account_equal_their_definitions() -> None:
     ruined = run_backtest(bars_from_closes(closes), np.full(100, -1.0), Costs(), bars_per_year=8760)
     assert ruined.ruined_at is not None
     _assert_same_metrics(ruined)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_bars=st.sampled_from([1, 2, 63, 64, 65, 700]),
+    drift=st.sampled_from([-3, 0, 0, 1, 5]),
+    step=st.sampled_from([1.0, 2.0, 300.0]),
+)
+def test_a_drawdown_found_by_blocks_is_that_of_every_bar(
+    seed: int, n_bars: int, drift: int, step: float
+) -> None:
+    # Whole numbers, so that bars often stand as high as the peak and equally deep.
+    rng = np.random.default_rng(seed)
+    levels = np.maximum(1_000.0 + step * np.cumsum(rng.integers(-2 + drift, 3 + drift, n_bars)), 0.0)
+    equity = np.concatenate(([1_000.0], levels))
+    expected = deepest_drawdown(equity)
+    assert expected is not None
+    assert drawdown_nb(equity) == (expected.depth, expected.n_bars)
 
 
 def test_a_drawdown_that_recovers_and_one_as_deep_later_count_as_the_first() -> None:

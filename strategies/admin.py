@@ -100,3 +100,4 @@ class ForwardStretchAdmin(ReadOnlyAdmin):
 class LatestPositionAdmin(ReadOnlyAdmin):
     list_display = ["strategy", "dataset", "position", "since_us", "bar_us"]
     list_select_related = ["strategy", "dataset__market"]
+    exclude = ["walks"]

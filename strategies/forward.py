@@ -39,6 +39,7 @@ from strategies.forward_series import ForwardSeries, later_bars, opening_positio
 from strategies.latest import latest_position, store_latest
 from strategies.models import Champion, ForwardRecord, ForwardStretch, LatestPosition, Look, Strategy
 from strategies.positions import CONTROLS, positions_of
+from strategies.walks import Walks
 from trainingday.access import audit
 from trainingday.bars import Bars
 from trainingday.exceptions import TrainingDayError
@@ -129,6 +130,7 @@ class _Reader:
     def __init__(self, market: Market, bars: Bars) -> None:
         self._market, self._bars = market, bars
         self._targets: dict[int, FloatArray] = {}
+        self._walks: dict[int, Walks] = {}
 
     def follow(self, record: ForwardRecord) -> Follower:
         """Return the record with what the bars add: nothing, and why, where the strategy fails on them."""
@@ -157,11 +159,14 @@ class _Reader:
     def latest(self, strategy: Strategy, dataset: Dataset) -> LatestPosition | None:
         """Return the last position of a strategy that was followed, None where it failed on the bars."""
         targets = self._targets.get(strategy.pk)
-        return None if targets is None else latest_position(strategy, dataset, self._bars, targets)
+        if targets is None:
+            return None
+        return latest_position(strategy, dataset, self._bars, targets, self._walks[strategy.pk])
 
     def _positions(self, strategy: Strategy) -> FloatArray:
         if strategy.pk not in self._targets:
-            self._targets[strategy.pk] = positions_of(strategy, self._bars)
+            walks = self._walks[strategy.pk] = Walks()
+            self._targets[strategy.pk] = positions_of(strategy, self._bars, walks)
         return self._targets[strategy.pk]
 
 

@@ -310,6 +310,7 @@ class LatestPosition(models.Model):
     position = models.FloatField(help_text="Target as a fraction of equity in [-1, 1].")
     since_us = models.BigIntegerField("bar that decided it, microseconds UTC")
     bar_us = models.BigIntegerField("newest bar, microseconds UTC")
+    walks = models.BinaryField(default=b"", help_text="See strategies.walks.")
 
     class Meta:
         ordering = ["-pk"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from patterns.services import freeze_confirmed_set, load_set, positions_of_set
 from strategies.ensembles import ENSEMBLE, Member, ensemble_positions, freeze_members
 from strategies.library.registry import get_family
 from strategies.models import Strategy
-from strategies.store import cached_model
+from strategies.walks import Walks
 from trainingday.artifacts import canonical_json
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
@@ -24,8 +25,10 @@ WITH_ARTIFACT = (MODEL_FAMILY, PATTERN_FAMILY, ENSEMBLE.name)
 ANY_LENGTH = 2**31  # a strategy is stored for every length of history
 
 
-def positions_of(strategy: Strategy, bars: Bars) -> FloatArray:
+def positions_of(strategy: Strategy, bars: Bars, walks: Walks | None = None) -> FloatArray:
     """Return target positions in [-1, 1], shape (n_bars,), each decided from bars up to its own.
+
+    With `walks`, models go on from the paths that it knows and leave theirs in it.
 
     Raises
     ------
@@ -37,25 +40,26 @@ def positions_of(strategy: Strategy, bars: Bars) -> FloatArray:
         If the file of a model or of an ensemble is not as it was signed, or the pattern set not as it was
         frozen.
     """
-    return positions_by(strategy.family, strategy.parameters, strategy.artifact, bars)
+    return positions_by(strategy.family, strategy.parameters, strategy.artifact, bars, walks)
 
 
-def positions_by(family: str, parameters: Mapping[str, float], artifact: str, bars: Bars) -> FloatArray:
+def positions_by(
+    family: str,
+    parameters: Mapping[str, float],
+    artifact: str,
+    bars: Bars,
+    walks: Walks | None = None,
+) -> FloatArray:
     """Return `positions_of` the strategy that has these parts, whether or not it is stored."""
     if family == MODEL_FAMILY:
-        return model_positions(artifact, bars)
+        return (walks or Walks()).model_positions(artifact, bars)
     if family == PATTERN_FAMILY:
         return positions_of_set(load_set(artifact), bars)
     if family == ENSEMBLE.name:
-        return ensemble_positions(artifact, parameters, bars, positions_by)
+        return ensemble_positions(artifact, parameters, bars, partial(positions_by, walks=walks))
     if family == RANDOM_CONTROL:
         raise InvalidArgument("a random control has positions only beside the winner that it was drawn from")
     return get_family(family).positions(bars, parameters)
-
-
-def model_positions(artifact: str, bars: Bars) -> FloatArray:
-    """Return the positions of a trained model after its overlays; its file is read and checked once per process."""
-    return cached_model(artifact).positions_on(bars)
 
 
 def pattern_strategy(market: Market) -> Strategy:

@@ -8,11 +8,9 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from strategies import queries
-from strategies.latest import latest_position
+from strategies.latest import query_latest
 from strategies.models import Champion, LatestPosition, Strategy
-from strategies.positions import positions_of
 from trainingday.markets.models import Dataset, Market, moment
-from trainingday.markets.queries import query_bars
 from trainingday.typing import JSONDict
 
 INTERVALS_UNTIL_STALE = 2
@@ -64,10 +62,10 @@ _cache: dict[tuple[str, str], LatestPosition] = {}
 
 
 def market_signal(market: Market, now: datetime | None = None) -> Signal:
-    """Return the signal of a market; two queries while champion and bars are the same, else one more.
+    """Return the signal of a market; two queries while champion and bars are the same, else one or two more.
 
-    The worker that follows the market computes the position (`strategies.forward`). Only before it has come to
-    new bars or to a new champion is it computed here, once per process.
+    The worker that follows the market computes the position (`strategies.forward`). Before it has come to new
+    bars or to a new champion it is computed here, once per process.
     """
     champion = queries.current_champion(market)
     dataset = Dataset.objects.filter(market=market).order_by("-version").first()
@@ -102,14 +100,8 @@ def _latest(strategy: Strategy, dataset: Dataset) -> LatestPosition:
     if key not in _cache:
         if len(_cache) >= N_CACHED:
             _cache.pop(next(iter(_cache)), None)
-        stored = LatestPosition.objects.filter(strategy=strategy, dataset=dataset).first()
-        _cache[key] = stored or _compute(strategy, dataset)
+        _cache[key] = query_latest(strategy, dataset)
     return _cache[key]
-
-
-def _compute(strategy: Strategy, dataset: Dataset) -> LatestPosition:
-    bars = query_bars(dataset)
-    return latest_position(strategy, dataset, bars, positions_of(strategy, bars))
 
 
 def _evidence(champion: Champion) -> JSONDict:

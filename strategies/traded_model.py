@@ -12,9 +12,9 @@ from trainingday.artifacts import ArtifactStore
 from trainingday.backtest.overlay_records import Known, apply_overlays, from_records, to_record
 from trainingday.bars import Bars
 from trainingday.exceptions import ArtifactRejected, InvalidArgument
-from trainingday.policy.ensemble import PolicyEnsemble
+from trainingday.policy.ensemble import PolicyEnsemble, mean_position
 from trainingday.policy.storage import policy_of, save_policy
-from trainingday.typing import FloatArray, JSONDict
+from trainingday.typing import FloatArray, JSONDict, PathArray
 
 OVERLAYS = "overlays"
 
@@ -38,7 +38,11 @@ class TradedModel:
 
     def positions_on(self, bars: Bars) -> FloatArray:
         """Return target positions in [-1, 1], shape (n_bars,), each decided from bars up to its own."""
-        return apply_overlays(self.overlays, bars, self.policy.positions_on(bars))
+        return self.positions_of_paths(bars, self.policy.paths_on(bars))
+
+    def positions_of_paths(self, bars: Bars, paths: PathArray) -> FloatArray:
+        """Return `positions_on` where the policy's paths on these bars, (n_members, n_bars), are known."""
+        return apply_overlays(self.overlays, bars, mean_position(paths))
 
 
 def save_model(

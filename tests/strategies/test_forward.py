@@ -255,10 +255,10 @@ def test_a_challenger_must_beat_a_champion_that_cannot_be_followed(planted, monk
     reject(market, good(market))
     real = positions_of
 
-    def broken(strategy, bars):
+    def broken(strategy, bars, walks):
         if strategy.pk == champion.pk:
             raise ArtifactRejected("signature does not match")
-        return real(strategy, bars)
+        return real(strategy, bars, walks)
 
     monkeypatch.setattr(forward, "positions_of", broken)
     arrive(market, bars, FIRST + 1500)

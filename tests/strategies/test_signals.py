@@ -7,7 +7,7 @@ import pytest
 
 from patterns.discovery.pattern import Pattern, RegimeCuts
 from patterns.models import PatternScan
-from strategies import signals
+from strategies import latest, signals
 from strategies.exam import crown
 from strategies.forward import follow_market, needs_following
 from strategies.models import LatestPosition, Look, Strategy
@@ -22,8 +22,15 @@ from trainingday.exceptions import ArtifactRejected
 from trainingday.markets.models import Market, moment
 from trainingday.markets.services import load_bars
 from trainingday.permissions import ADMIN, VIEWER
+from trainingday.policy import ensemble
+from trainingday.policy.observation import compute_features
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def a_process_that_knows_no_answer_yet():
+    signals._cache.clear()
 
 
 @pytest.fixture
@@ -95,7 +102,7 @@ def test_new_bars_and_a_new_champion_change_the_signal(followed):
 def test_a_warm_signal_takes_two_queries_and_reads_no_bars(followed, django_assert_num_queries, monkeypatch):
     market, _ = followed
     market_signal(market)
-    monkeypatch.setattr(signals, "query_bars", lambda dataset: pytest.fail("the bars were read again"))
+    monkeypatch.setattr(latest, "query_bars", lambda dataset: pytest.fail("the bars were read again"))
     with django_assert_num_queries(2):
         market_signal(market)
 
@@ -124,7 +131,7 @@ def test_what_the_worker_stores_is_what_the_signal_would_compute(kind, monkeypat
     computed = market_signal(market)
     follow_market(market)
     signals._cache.clear()
-    monkeypatch.setattr(signals, "query_bars", lambda dataset: pytest.fail("the bars were read"))
+    monkeypatch.setattr(latest, "query_bars", lambda dataset: pytest.fail("the bars were read"))
     stored = market_signal(market, computed.decided_at + timedelta(seconds=computed.age_seconds))
     assert stored == computed
     assert stored.position == positions_of(champion, bars)[-1]
@@ -137,10 +144,70 @@ def test_the_first_signal_after_new_bars_takes_three_queries_and_computes_nothin
     follow_market(market)
     load_bars(market, gaussian_bars(len(bars) + 10, 1), "newer")
     follow_market(market)
-    monkeypatch.setattr(signals, "positions_of", lambda *_: pytest.fail("positions were computed"))
+    monkeypatch.setattr(latest, "positions_of", lambda *_: pytest.fail("positions were computed"))
     with django_assert_num_queries(3):
         signal = market_signal(market)
     assert signal.bar == moment(int(bars.timestamps[-1])) + timedelta(hours=10)
+
+
+@pytest.mark.parametrize("kind", ["rule", "model", "patterns", "ensemble"])
+@pytest.mark.parametrize(
+    "change", ["later bars", "a last bar set right", "an old bar set right", "fewer bars"]
+)
+def test_before_the_worker_has_come_the_signal_is_that_of_a_walk_over_all_bars(kind, change, monkeypatch):
+    newer = gaussian_bars(3010, 1)
+    market, _, bars = store("NULL", newer[:3000])
+    champion = every_kind_of_champion(market)[kind]
+    crown(market, champion, reason="a test")
+    follow_market(market)
+    first_new = {"later bars": len(bars), "a last bar set right": len(bars) - 1, "an old bar set right": 1500}
+    if change == "fewer bars":
+        newer = newer[: len(bars) - 700]
+    elif change != "later bars":
+        newer = set_right(newer, first_new[change])
+    load_bars(market, newer, "newer")
+    walked = record_walks(monkeypatch)
+    signal = market_signal(market)
+    computed_from = list(walked)
+    positions = positions_of(champion, newer)
+    changed = np.flatnonzero(positions != positions[-1])
+    assert signal.position == positions[-1]
+    assert signal.since == moment(int(newer.timestamps[changed[-1] + 1])) + timedelta(hours=1)
+    if kind in ("model", "ensemble"):
+        assert computed_from == [first_new.get(change, len(newer))]
+
+
+def set_right(bars, place):
+    """Return the bars with another close at one place."""
+    columns = {name: getattr(bars, name).copy() for name in ("high", "low", "close")}
+    for name in columns:
+        columns[name][place] *= 1.01
+    return replace(bars, **columns, open=np.clip(bars.open, columns["low"], columns["high"]))
+
+
+def record_walks(monkeypatch):
+    """Return a list that grows by the first bar of every walk of a model."""
+    firsts = []
+
+    def recorded(bars, observation, first):
+        firsts.append(first)
+        return compute_features(bars, observation, first)
+
+    monkeypatch.setattr(ensemble, "compute_features", recorded)
+    return firsts
+
+
+def test_without_what_the_worker_stored_all_bars_are_walked(monkeypatch):
+    newer = gaussian_bars(3010, 1)
+    market, dataset, _ = store("NULL", newer[:3000])
+    champion = get_or_create_strategy(market, "ml_model", {}, save_model(feature=0))
+    crown(market, champion, reason="a test")
+    follow_market(market)
+    dataset.path.unlink()
+    load_bars(market, newer, "newer")
+    walked = record_walks(monkeypatch)
+    assert market_signal(market).position == positions_of(champion, newer)[-1]
+    assert walked == [0, 0]
 
 
 def test_a_correction_of_old_bars_is_stored_too_and_one_row_is_kept(followed):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
 from trainingday.policy.network import PolicyNetwork
 from trainingday.policy.observation import compute_features
-from trainingday.typing import Float32Array, FloatArray
+from trainingday.typing import FloatArray, PathArray
 
 MAX_MEMBERS = 64
 
@@ -32,28 +31,47 @@ class PolicyEnsemble:
         if not 1 <= len(self.members) <= MAX_MEMBERS:
             raise InvalidArgument(f"members should number 1..{MAX_MEMBERS}, number {len(self.members)}")
 
-    def positions(self, features: Mapping[str, Float32Array], start: float = 0.0) -> FloatArray:
-        """Return the members' mean position at each bar's close, (n_bars,), a fraction in [-1, 1].
+    def paths_on(self, bars: Bars, known: PathArray | None = None) -> PathArray:
+        """Return what each member holds after each bar's close, (n_members, n_bars), int8 in {-1, 0, 1}.
 
         Parameters
         ----------
-        features : mapping of observation name to ndarray of shape (n_bars, n_features)
-            One for each observation that a member reads.
-        start : float
-            The position each member holds before the first bar, in {-1, 0, 1}.
+        bars : Bars
+        known : ndarray of shape (n_members, n_known), int8, optional
+            What this returned for bars that begin with the same n_known features (`observation.n_alike`):
+            only what comes after is computed, and the result is the same to the bit.
+
+        Raises
+        ------
+        InvalidArgument
+            If `known` has another number of members, or more bars than there are.
         """
-        missing = {member.observation for member in self.members} - features.keys()
-        if missing:
-            raise InvalidArgument(f"features should hold {sorted(missing)}, do not")
-        paths = [member.positions(features[member.observation], start) for member in self.members]
-        mean: FloatArray = np.mean(paths, axis=0)
-        return mean
+        if known is None:
+            known = np.empty((len(self.members), 0), dtype=np.int8)
+        n_known = known.shape[1]
+        if known.shape[0] != len(self.members) or n_known > len(bars):
+            raise InvalidArgument(
+                f"known should have shape ({len(self.members)}, at most {len(bars)}), has {known.shape}"
+            )
+        names = {member.observation for member in self.members}
+        features = {name: compute_features(bars, name, n_known) for name in names}
+        paths = np.empty((len(self.members), len(bars)), dtype=np.int8)
+        paths[:, :n_known] = known
+        for path, member in zip(paths, self.members, strict=True):
+            start = float(path[n_known - 1]) if n_known else 0.0
+            path[n_known:] = member.positions(features[member.observation], start)
+        return paths
+
+    def positions_on(self, bars: Bars) -> FloatArray:
+        """Return the members' mean position at each bar's close, (n_bars,), a fraction in [-1, 1]."""
+        return mean_position(self.paths_on(bars))
 
     def weights_hash(self) -> str:
         """Return the sha256 over the members' weights, in order."""
         return hashlib.sha256("".join(net.weights_hash() for net in self.members).encode()).hexdigest()
 
-    def positions_on(self, bars: Bars, start: float = 0.0) -> FloatArray:
-        """Return the mean position at each bar's close, computing the features."""
-        names = {member.observation for member in self.members}
-        return self.positions({name: compute_features(bars, name) for name in names}, start)
+
+def mean_position(paths: PathArray) -> FloatArray:
+    """Return the mean over members of `PolicyEnsemble.paths_on`, shape (n_bars,)."""
+    mean: FloatArray = paths.mean(axis=0, dtype=np.float64)
+    return mean

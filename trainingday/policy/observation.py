@@ -32,18 +32,20 @@ OBSERVATIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def compute_features(bars: Bars, observation: str = "standard") -> Float32Array:
-    """Return the features of every bar, each from that bar and those before it.
+def compute_features(bars: Bars, observation: str = "standard", first: int = 0) -> Float32Array:
+    """Return the features of every bar from `first` on, each from that bar and all those before it.
 
     Parameters
     ----------
     bars : Bars of shape (n_bars,)
     observation : str
         A name in `OBSERVATIONS`; "standard" holds all of `FEATURE_NAMES`.
+    first : int
+        The rows of bars from here on are returned, to the bit those of all bars, in a fraction of the time.
 
     Returns
     -------
-    ndarray of shape (n_bars, n_features), float32, clipped to [-5, 5]
+    ndarray of shape (n_bars - first, n_features), float32, clipped to [-5, 5]
         Log returns over 1 to 128 bars divided by (EWM volatility, span 128) * sqrt(horizon); distance of
         the log close from its 32- and 128-bar mean in population standard deviations; log ratio of fast
         (span 16) to slow (span 128) volatility; EWM balance of up and down moves in [-1, 1] (span 14);
@@ -60,7 +62,7 @@ def compute_features(bars: Bars, observation: str = "standard") -> Float32Array:
     volatility is 0 (constant prices) or the market has no volume, the features that need it are 0.
     """
     columns = observation_columns(observation)
-    features = features_nb(bars.close, bars.volume)
+    features = features_nb(bars.close, bars.volume, first)
     return features if len(columns) == N_FEATURES else np.ascontiguousarray(features[:, columns])
 
 
@@ -71,14 +73,21 @@ def observation_columns(observation: str) -> list[int]:
     return [FEATURE_NAMES.index(name) for name in OBSERVATIONS[observation]]
 
 
+def n_alike(bars: Bars, other: Bars) -> int:
+    """Return how many of the first bars have the same features in both: what features read is equal up to there."""
+    n = min(len(bars), len(other))
+    is_equal = (bars.close[:n] == other.close[:n]) & (bars.volume[:n] == other.volume[:n])
+    return n if is_equal.all() else int(is_equal.argmin())
+
+
 @njit(cache=True, nogil=True)
-def features_nb(close: FloatArray, volume: FloatArray) -> Float32Array:
-    """Return all features of shape (n_bars, N_FEATURES); see `compute_features`."""
+def features_nb(close: FloatArray, volume: FloatArray, first: int) -> Float32Array:
+    """Return all features of shape (n_bars - first, N_FEATURES); see `compute_features`."""
     n_bars = close.shape[0]
-    out = np.zeros((n_bars, N_FEATURES), dtype=np.float32)
+    out = np.zeros((max(n_bars - first, 0), N_FEATURES), dtype=np.float32)
     log_close = np.log(close)
-    _price_features_nb(log_close, out)
-    _volume_feature_nb(volume, out)
+    _price_features_nb(log_close, first, out)
+    _volume_feature_nb(volume, first, out)
     return out
 
 
@@ -88,7 +97,7 @@ def _clip_nb(value: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _price_features_nb(log_close: FloatArray, out: Float32Array) -> None:
+def _price_features_nb(log_close: FloatArray, first: int, out: Float32Array) -> None:
     fast, slow, balance = 2.0 / (FAST_SPAN + 1), 2.0 / (SLOW_SPAN + 1), 2.0 / (BALANCE_SPAN + 1)
     fast_sum = fast_weight = slow_sum = slow_weight = 0.0
     up = down = 0.0
@@ -102,21 +111,24 @@ def _price_features_nb(log_close: FloatArray, out: Float32Array) -> None:
         slow_weight = (1 - slow) * slow_weight + slow
         up = (1 - balance) * up + balance * max(move, 0.0)
         down = (1 - balance) * down + balance * max(-move, 0.0)
+        if bar < first:
+            continue
+        row = bar - first
         volatility = np.sqrt(slow_sum / slow_weight)
         if volatility > 1e-12:
             for column in range(n_horizons):
                 horizon = HORIZONS[column]
                 if bar >= horizon:
                     change = log_close[bar] - log_close[bar - horizon]
-                    out[bar, column] = _clip_nb(change / (volatility * np.sqrt(horizon)))
+                    out[row, column] = _clip_nb(change / (volatility * np.sqrt(horizon)))
             fast_volatility = np.sqrt(fast_sum / fast_weight)
             if bar >= FAST_SPAN:
-                out[bar, n_horizons + 2] = _clip_nb(np.log(max(fast_volatility, 1e-12) / volatility))
+                out[row, n_horizons + 2] = _clip_nb(np.log(max(fast_volatility, 1e-12) / volatility))
         for column in range(len(MEAN_WINDOWS)):
             if bar + 1 >= MEAN_WINDOWS[column]:
-                out[bar, n_horizons + column] = _distance_nb(log_close, bar, MEAN_WINDOWS[column])
+                out[row, n_horizons + column] = _distance_nb(log_close, bar, MEAN_WINDOWS[column])
         if up + down > 1e-12:
-            out[bar, n_horizons + 3] = (up - down) / (up + down)
+            out[row, n_horizons + 3] = (up - down) / (up + down)
 
 
 @njit(cache=True, nogil=True)
@@ -137,7 +149,7 @@ def _distance_nb(values: FloatArray, bar: int, window: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _volume_feature_nb(volume: FloatArray, out: Float32Array) -> None:
+def _volume_feature_nb(volume: FloatArray, first: int, out: Float32Array) -> None:
     decay = 2.0 / (VOLUME_SPAN + 1)
     mean = variance = 0.0
     for bar in range(volume.shape[0]):
@@ -147,7 +159,7 @@ def _volume_feature_nb(volume: FloatArray, out: Float32Array) -> None:
             continue
         surprise = level - mean
         # The deviation is of the bars before, so that one huge bar does not hide itself.
-        if bar >= 16 and variance > 1e-12:
-            out[bar, N_FEATURES - 1] = _clip_nb(surprise / np.sqrt(variance))
+        if bar >= max(first, 16) and variance > 1e-12:
+            out[bar - first, N_FEATURES - 1] = _clip_nb(surprise / np.sqrt(variance))
         mean += decay * surprise
         variance = (1 - decay) * (variance + decay * surprise * surprise)

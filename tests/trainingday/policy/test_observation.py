@@ -16,6 +16,7 @@ from trainingday.policy.observation import (
     N_FEATURES,
     OBSERVATIONS,
     compute_features,
+    n_alike,
 )
 
 RISING = 100 * np.exp(0.01 * np.arange(50))
@@ -35,6 +36,24 @@ def test_a_truncated_history_gives_the_same_bits(observation: str) -> None:
     whole = compute_features(bars, observation)
     for cut in (1, 2, 17, 33, 129, 500):
         np.testing.assert_array_equal(compute_features(bars[:cut], observation), whole[:cut])
+
+
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+def test_the_last_rows_alone_are_the_same_bits(observation: str) -> None:
+    bars = planted_bars("regime_hourly", 700, 3)
+    whole = compute_features(bars, observation)
+    for first in (0, 1, 15, 16, 31, 128, 500, 699, 700):
+        np.testing.assert_array_equal(compute_features(bars, observation, first), whole[first:])
+
+
+def test_bars_are_alike_up_to_the_first_close_or_volume_that_differs() -> None:
+    bars = gaussian_bars(100, 8)
+    volume = bars.volume.copy()
+    volume[60] += 1.0
+    assert n_alike(bars, bars[:40]) == n_alike(bars[:40], bars) == 40
+    assert n_alike(bars, replace(bars, volume=volume)) == 60
+    assert n_alike(bars, replace(bars, close=2 * bars.close)) == 0
+    assert n_alike(bars, replace(bars, high=2 * bars.high)) == 100  # no feature reads it
 
 
 def test_features_are_finite_float32_within_the_clip() -> None:

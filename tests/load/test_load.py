@@ -7,26 +7,21 @@ to fifteen times the wait, and five times the CPU time that 60 requests/s leave 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from tests.crashes.test_sweep import tell
-from tests.load.installation import Installation, installed
+from tests.load.installation import Installation
 from tests.load.measure import Load, throughput
 from tests.load.requests import percentile
+from tests.trainingday.runs.test_supervisor import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.load, pytest.mark.only_on_sqlite]
 MAX_CPU_SECONDS = 5.0 / 60.0
 MAX_WAIT, MAX_EVENT_WAIT = 3.0, 5.0
 SECONDS = 8.0
+SECONDS_TO_START = 300.0
 N_SOCKETS = 50
-
-
-@pytest.fixture
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("installation")) as running:
-        yield running
 
 
 def test_the_web_answers_while_a_session_trains(installation: Installation) -> None:
@@ -36,8 +31,7 @@ def test_the_web_answers_while_a_session_trains(installation: Installation) -> N
 
     wanted = {"market": installation.market, "preset": "standard", "seed": 1}
     run = installation.api("POST", "training-sessions/", json=wanted)["run"]
-    while installation.api("GET", f"runs/{run}/")["stage"] == "":
-        threading.Event().wait(0.2)
+    wait_for(lambda: installation.api("GET", f"runs/{run}/")["stage"] != "", SECONDS_TO_START)
     before = installation.cpu_seconds("training")
     with Load(installation, 20.0, N_SOCKETS, 5.0, break_within=SECONDS / 2) as load:
         load.start_requests()
@@ -46,6 +40,7 @@ def test_the_web_answers_while_a_session_trains(installation: Installation) -> N
         load.stop()
     assert installation.api("GET", f"runs/{run}/")["state"] == "running"
     installation.api("POST", f"runs/{run}/cancel/")
+    wait_for(lambda: installation.api("GET", f"runs/{run}/")["state"] == "cancelled")
 
     answers, sockets = load.requests.result(), load.told
     tell(

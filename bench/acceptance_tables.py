@@ -13,7 +13,12 @@ from bench.bench_rl import NULLS
 from trainingday.typing import JSONDict
 
 FLOOR = 0.8  # of the oracle's Sharpe ratio
-KINDS = {"traded": "deployed", "mean": "deployed, without overlay"}
+COLUMNS = {
+    "deployed": ("deployed", "traded"),
+    "without overlay": ("deployed", "mean"),
+    "five default PPO": ("ppo", "mean"),
+    "five default exact": ("policy_gradient", "mean"),
+}
 
 
 def interval(values: Sequence[float]) -> str:
@@ -56,8 +61,8 @@ def _print_shares(rows: Sequence[JSONDict]) -> None:
     print("\nShare of the oracle's Sharpe ratio on 100,000 bars of another path: median, min, seeds >= 0.80")
     for name, found in _by_market(rows):
         cells = []
-        for kind, label in KINDS.items():
-            shares = [share(row, "deployed", kind) for row in found]
+        for label, (part, kind) in COLUMNS.items():
+            shares = [share(row, part, kind) for row in found]
             n_above = sum(value >= FLOOR for value in shares)
             cells.append(f"{label} {statistics.median(shares):.2f} {min(shares):.2f} {n_above}/{len(shares)}")
         algorithms = [row["algorithm"] for row in found]

@@ -10,9 +10,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trainingday.settings")
 http = get_asgi_application()
 
 from strategies.routing import websocket_urlpatterns as signal_sockets  # noqa: E402  (needs the app registry)
+from trainingday.kept_threads import KeptThreads  # noqa: E402
 from trainingday.runs.routing import websocket_urlpatterns as run_sockets  # noqa: E402
 from trainingday.runs.sockets import SameOrigin  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": http, "websocket": SameOrigin(AuthMiddlewareStack(URLRouter([*run_sockets, *signal_sockets])))}
+    {
+        "http": KeptThreads(http),
+        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter([*run_sockets, *signal_sockets]))),
+    }
 )

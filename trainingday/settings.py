@@ -131,6 +131,8 @@ TEMPLATES = [
 DATABASES = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{TRAININGDAY_HOME / 'trainingday.sqlite3'}")
 }
+# How long a thread keeps its connection; `manage.py up` lets the web keep them for a minute.
+DATABASES["default"].setdefault("CONN_MAX_AGE", env.int("DATABASE_CONNECTION_SECONDS", 0))
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,

@@ -84,7 +84,7 @@ class Command(BaseCommand):
             sys.executable, "-m", "uvicorn", "trainingday.asgi:application", "--host", host, "--port", str(port),
             "--ws", "trainingday.runs.bounded_socket:BoundedWebSocket", "--ws-max-size", "65536", "--lifespan", "off", "--no-server-header", "--log-level", "warning",
         ]  # fmt: skip
-        return Service("web", command, {})
+        return Service("web", command, {"DATABASE_CONNECTION_SECONDS": "60"})
 
     def _keep_alive(self, services_: list[Service]) -> None:
         while True:

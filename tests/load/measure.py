@@ -15,7 +15,7 @@ import psutil
 from tests.load.installation import Installation
 from tests.load.requests import Answers
 
-N_READERS = 8
+N_READERS = 4
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_BREAK_OFF = 20.0
 ENDED = ("complete", "pruned", "failed")

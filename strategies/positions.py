@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
 
 from patterns.services import freeze_confirmed_set, load_set, positions_of_set
 from strategies.ensembles import ENSEMBLE, Member, ensemble_positions, freeze_members
@@ -13,6 +17,7 @@ from strategies.models import Strategy
 from strategies.walks import Walks
 from trainingday.artifacts import canonical_json
 from trainingday.bars import Bars
+from trainingday.bulk import database_time, insert_rows
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.models import Market
 from trainingday.typing import FloatArray
@@ -22,6 +27,7 @@ PATTERN_FAMILY = "pattern"
 RANDOM_CONTROL = "random"
 CONTROLS = ("buy_and_hold", "flat", RANDOM_CONTROL)
 WITH_ARTIFACT = (MODEL_FAMILY, PATTERN_FAMILY, ENSEMBLE.name)
+COLUMNS = ("market_id", "family", "parameters", "artifact", "fingerprint", "created_at")
 ANY_LENGTH = 2**31  # a strategy is stored for every length of history
 
 
@@ -122,28 +128,32 @@ def get_or_create_strategy(
 def get_or_create_strategies(
     market: Market, wanted: Sequence[tuple[str, Mapping[str, float], str]]
 ) -> list[Strategy]:
-    """Return strategies for (family, parameters, artefact), unchecked, in three queries however many."""
-    rows = [
-        Strategy(
-            market=market,
-            family=family,
-            parameters=dict(parameters),
-            artifact=artifact,
-            fingerprint=fingerprint(family, parameters, artifact),
-        )
-        for family, parameters, artifact in wanted
-    ]
-    names = {row.fingerprint for row in rows}
-    known = _by_fingerprint(market, names)
-    new = {row.fingerprint: row for row in rows if row.fingerprint not in known}
+    """Return strategies for (family, parameters, artefact), unchecked, in a few queries however many."""
+    keys = strategy_keys(market, wanted)
+    rows = Strategy.objects.in_bulk(set(keys))
+    return [rows[key] for key in keys]
+
+
+def strategy_keys(market: Market, wanted: Sequence[tuple[str, Mapping[str, float], str]]) -> list[int]:
+    """Return the primary keys of `get_or_create_strategies`, in a fraction of the time."""
+    prints = [fingerprint(*parts) for parts in wanted]
+    known = _keys(market, set(prints))
+    new = {
+        name: (market.pk, family, json.dumps(dict(parameters)), artifact, name)
+        for name, (family, parameters, artifact) in zip(prints, wanted, strict=True)
+        if name not in known
+    }
     if new:
-        Strategy.objects.bulk_create(new.values(), ignore_conflicts=True)
-        known |= _by_fingerprint(market, set(new))
-    return [known[row.fingerprint] for row in rows]
+        now = database_time(timezone.now())
+        with transaction.atomic():
+            insert_rows(Strategy, COLUMNS, ((*row, now) for row in new.values()), keep_known=True)
+        known |= _keys(market, set(new))
+    return [known[name] for name in prints]
 
 
-def _by_fingerprint(market: Market, names: set[str]) -> dict[str, Strategy]:
-    return {row.fingerprint: row for row in Strategy.objects.filter(market=market, fingerprint__in=names)}
+def _keys(market: Market, prints: set[str]) -> dict[str, int]:
+    rows = Strategy.objects.filter(market=market, fingerprint__in=prints)
+    return dict(rows.order_by().values_list("fingerprint", "pk"))
 
 
 def _checked(family: str, parameters: Mapping[str, float], artifact: str) -> dict[str, float]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+
+from django.utils import timezone
 
 from strategies.controls import Controls
 from strategies.ensemble_entrants import EnsembleEntrant
@@ -11,15 +14,21 @@ from strategies.genetic.genes import BreedingFamily
 from strategies.genetic.population import Individual, Operator, fitness_array
 from strategies.genetic.selection import rank
 from strategies.models import Strategy, StrategyPerformance, Tournament
-from strategies.positions import get_or_create_strategies
+from strategies.positions import get_or_create_strategies, strategy_keys
 from strategies.scoring import FIGURES, FrozenEntrant
+from trainingday.bulk import database_time, insert_rows
 from trainingday.exceptions import InvalidArgument
 
 Kind = StrategyPerformance.Operator
 CONCLUDING = (Kind.CONTROL, Kind.ENSEMBLE)  # written when all generations have been scored
 Parents = StrategyPerformance.parents.through
 STORED = (*FIGURES, "sharpe_double_costs")
-BATCH = 500
+FLOATS = tuple(name for name in STORED if name != "n_trades")
+COLUMNS = (
+    "tournament_id", "strategy_id", "uid", "strategy_name", "generation", "operator", "mutation", "fitness", "rank",
+    "created_at", "n_trades", *FLOATS,
+)  # fmt: skip
+LINK_COLUMNS = ("from_strategyperformance_id", "to_strategyperformance_id")
 
 
 def store_generation(
@@ -28,28 +37,28 @@ def store_generation(
     families: Sequence[BreedingFamily],
 ) -> None:
     """Write one scored generation with its links to the generation before, ranked within itself."""
-    strategies = strategies_of(tournament, population, families)
+    strategies = strategy_keys(tournament.market, _wanted(population, families))
     places = rank(fitness_array(population)).tolist()
-    rows = StrategyPerformance.objects.bulk_create(
-        [
-            StrategyPerformance(
-                tournament=tournament,
-                strategy=strategy,
-                uid=one.uid,
-                strategy_name=one.family,
-                generation=one.generation,
-                operator=one.operator.value,
-                mutation=dict(one.mutation),
-                fitness=one.fitness,
-                rank=place + 1,
-                **{name: one.diagnostics[name] for name in STORED if name != "n_trades"},
-                n_trades=int(one.diagnostics["n_trades"] or 0),
-            )
-            for one, strategy, place in zip(population, strategies, places, strict=True)
-        ],
-        batch_size=BATCH,
+    now = database_time(timezone.now())
+    rows = (
+        (
+            tournament.pk,
+            strategy,
+            one.uid,
+            one.family,
+            one.generation,
+            one.operator.value,
+            json.dumps(dict(one.mutation)),
+            one.fitness,
+            place + 1,
+            now,
+            int(one.diagnostics["n_trades"] or 0),
+            *(one.diagnostics[name] for name in FLOATS),
+        )
+        for one, strategy, place in zip(population, strategies, places, strict=True)
     )
-    _link(tournament, rows, population)
+    insert_rows(StrategyPerformance, COLUMNS, rows)
+    _link(tournament, population)
 
 
 def strategies_of(
@@ -58,9 +67,16 @@ def strategies_of(
     families: Sequence[BreedingFamily],
 ) -> list[Strategy]:
     """Return the strategy of each individual, stored if it is new."""
+    return get_or_create_strategies(tournament.market, _wanted(individuals, families))
+
+
+def _wanted(
+    individuals: Sequence[Individual], families: Sequence[BreedingFamily]
+) -> list[tuple[str, dict[str, float], str]]:
+    """Return family, parameters and artefact of each individual."""
     names = {family.name: [gene.name for gene in family.parameters] for family in families}
     artifacts = {family.name: family.artifact for family in families if isinstance(family, FrozenEntrant)}
-    wanted = [
+    return [
         (
             one.family,
             dict(zip(names[one.family], one.parameters, strict=True)),
@@ -68,23 +84,16 @@ def strategies_of(
         )
         for one in individuals
     ]
-    return get_or_create_strategies(tournament.market, wanted)
 
 
-def _link(
-    tournament: Tournament, rows: Sequence[StrategyPerformance], population: Sequence[Individual]
-) -> None:
-    known = dict(
-        StrategyPerformance.objects.filter(
-            tournament=tournament, generation=population[0].generation - 1
-        ).values_list("uid", "pk")
+def _link(tournament: Tournament, population: Sequence[Individual]) -> None:
+    generation = population[0].generation
+    rows = StrategyPerformance.objects.filter(
+        tournament=tournament, generation__in=(generation - 1, generation)
     )
-    links = [
-        Parents(from_strategyperformance_id=row.pk, to_strategyperformance_id=known[uid])
-        for row, one in zip(rows, population, strict=True)
-        for uid in one.parents
-    ]
-    Parents._default_manager.bulk_create(links, batch_size=BATCH)
+    known = dict(rows.order_by().values_list("uid", "pk"))
+    links = ((known[one.uid], known[uid]) for one in population for uid in one.parents)
+    insert_rows(Parents, LINK_COLUMNS, links)
 
 
 def store_conclusion(

@@ -54,12 +54,13 @@ class WeightsAltered(ArtifactRejected):
 
 
 Arrays = dict[str, NDArray[Any]]
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def canonical_json(value: JSONDict) -> bytes:
     """Return the one spelling of a JSON object: sorted keys, no spaces, no NaN, ASCII."""
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return _CANONICAL.encode(value).encode("ascii")
     except (TypeError, ValueError) as error:
         raise InvalidArgument(f"manifest should be JSON without NaN, is not: {error}") from error
 

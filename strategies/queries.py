@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,7 @@ class Standing:
 
 
 CLONES_READ = 30
+PAGE = 600  # strategies of a leaderboard that are read at a time
 ALIKE = ("strategy_name", "fitness", "sharpe_ratio", "total_return", "n_trades")  # equal: they traded alike
 MEASURES = (
     "fitness",
@@ -207,28 +209,53 @@ MEASURES = (
 
 
 def leaderboard(tournament: Tournament, limit: int = 20, *, per_family: int | None = None) -> list[Standing]:
-    """Return the fittest different strategies of a tournament, then its controls; three queries.
+    """Return the fittest different strategies of a tournament, then its controls; four queries where a page is enough.
 
-    Of strategies that traded alike the first stands for all, among thirty times `limit` that are read. With
-    `per_family`, at most so many lines of one family are returned, and at least its best one, whatever its
-    place and beyond `limit`: up to three more queries where it is not among those read. Places count all strategies.
+    Of strategies that traded alike the first stands for all. With `per_family`, at most so many lines of one
+    family are returned, and at least its best one, whatever its place and beyond `limit`; thirty times `limit`
+    strategies are read for that, and up to three more queries find the best of a family that is not among them.
+    Places count all strategies.
     """
-    rows = StrategyPerformance.objects.filter(tournament=tournament)
-    entrants = rows.exclude(strategy__family__in=CONTROLS)
-    best = list(_distinct(entrants)[: limit * CLONES_READ])
-    found = _first_rows([*best, *_distinct(rows.filter(strategy__family__in=CONTROLS))])
-    earlier = {row["uid"]: row["earlier"] for row in tournament.summary.get("earlier", ())}
-    board = [
-        _standing(place, line, row, earlier.get(row.uid), n_alike)
-        for place, (line, row, n_alike) in enumerate(_collapsed(found[: len(best)]), 1)
-    ]
-    if per_family is not None:
-        if len(best) == limit * CLONES_READ:
-            board += _best_of_others(entrants, {one.name for one in board}, earlier)
-        board = _of_each_family(board, limit, per_family)
-    else:
-        board = board[:limit]
-    return [*board, *(_standing(None, line, row, None, 0) for line, row in found[len(best) :])]
+    if per_family is None:
+        return [*islice(_ranked(tournament), limit), *_controls(tournament)]
+    lines = list(_distinct(_entrants(tournament))[: limit * CLONES_READ])
+    board = list(_ranked(tournament, lines))
+    if len(lines) == limit * CLONES_READ:
+        board += _best_of_others(_entrants(tournament), {one.name for one in board}, _earlier(tournament))
+    return [*_of_each_family(board, limit, per_family), *_controls(tournament)]
+
+
+def standings(tournament: Tournament) -> Iterator[Standing]:
+    """Yield the whole leaderboard: every different strategy, the fittest first, then the controls.
+
+    It is read page by page: what is held at a time is one page, and the strategies that share a fitness.
+    """
+    yield from _ranked(tournament)
+    yield from _controls(tournament)
+
+
+def _entrants(tournament: Tournament) -> QuerySet[StrategyPerformance]:
+    return StrategyPerformance.objects.filter(tournament=tournament).exclude(strategy__family__in=CONTROLS)
+
+
+def _ranked(tournament: Tournament, lines: Iterable[dict[str, Any]] | None = None) -> Iterator[Standing]:
+    """Yield the standings of the strategies in `lines`, by default of all, in order, those that traded alike as one."""
+    earlier = _earlier(tournament)
+    if lines is None:
+        lines = _distinct(_entrants(tournament)).iterator(chunk_size=PAGE)
+    found = _first_rows(lines)
+    for place, (line, row, n_alike) in enumerate(_collapsed(found), 1):
+        yield _standing(place, line, row, earlier.get(row.uid), n_alike)
+
+
+def _controls(tournament: Tournament) -> Iterator[Standing]:
+    rows = StrategyPerformance.objects.filter(tournament=tournament, strategy__family__in=CONTROLS)
+    for line, row in _first_rows(_distinct(rows)):
+        yield _standing(None, line, row, None, 0)
+
+
+def _earlier(tournament: Tournament) -> dict[str, float | None]:
+    return {row["uid"]: row["earlier"] for row in tournament.summary.get("earlier", ())}
 
 
 def _of_each_family(board: Sequence[Standing], limit: int, per_family: int) -> list[Standing]:
@@ -259,14 +286,17 @@ def _best_of_others(
             earlier.get(row.uid),
             0,
         )
-        for line, row in _first_rows(list(best.values()))
+        for line, row in _first_rows(best.values())
     ]
 
 
-def _first_rows(lines: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], StrategyPerformance]]:
+def _first_rows(lines: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], StrategyPerformance]]:
+    """Yield each line with the row that it names, a query for each page of lines."""
     rows = StrategyPerformance.objects.select_related("strategy")
-    first = rows.in_bulk([line["first"] for line in lines])
-    return [(line, first[line["first"]]) for line in lines]
+    left = iter(lines)
+    while page := list(islice(left, PAGE)):
+        first = rows.in_bulk([line["first"] for line in page])
+        yield from ((line, first[line["first"]]) for line in page)
 
 
 def _counted(counter: Counter[str], name: str) -> int:
@@ -275,14 +305,20 @@ def _counted(counter: Counter[str], name: str) -> int:
 
 
 def _collapsed(
-    lines: Sequence[tuple[dict[str, Any], StrategyPerformance]],
-) -> list[tuple[dict[str, Any], StrategyPerformance, int]]:
-    """Return the first of each group that scored the same, with the number of the others."""
-    groups: dict[Any, list[tuple[dict[str, Any], StrategyPerformance]]] = {}
-    for line, row in lines:
-        scores = tuple(getattr(row, name) for name in ALIKE)
-        groups.setdefault(scores if row.fitness is not None else row.pk, []).append((line, row))
-    return [(*members[0], len(members) - 1) for members in groups.values()]
+    lines: Iterable[tuple[dict[str, Any], StrategyPerformance]],
+) -> Iterator[tuple[dict[str, Any], StrategyPerformance, int]]:
+    """Yield the first of each group that scored the same, with the number of the others; fittest lines first."""
+    for fitness, run in groupby(lines, key=lambda pair: pair[0]["best"]):
+        if fitness is None:
+            yield from ((line, row, 0) for line, row in run)
+            continue
+        groups: dict[Any, tuple[dict[str, Any], StrategyPerformance]] = {}
+        n_of: Counter[Any] = Counter()
+        for line, row in run:
+            scores = tuple(getattr(row, name) for name in ALIKE)
+            groups.setdefault(scores, (line, row))
+            n_of[scores] += 1
+        yield from ((*first, n_of[scores] - 1) for scores, first in groups.items())
 
 
 def _distinct(rows: QuerySet[StrategyPerformance]) -> Any:

@@ -15,7 +15,6 @@ from trainingday.exports import export
 from trainingday.pages import asks_for
 
 MAX_NODES = 1500
-MAX_LINES = 2000
 MAX_INDIVIDUALS = 100_000
 
 
@@ -55,8 +54,7 @@ def genealogy(request: HttpRequest, pk: int) -> HttpResponse:
 def leaderboard_file(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     """Every different strategy of a tournament with its validation scores."""
     row = get_object_or_404(Tournament, pk=pk)
-    lines = queries.leaderboard(row, MAX_LINES)
-    rows = ([getattr(line, name) for name in SCORE_COLUMNS] for line in lines)
+    rows = ([getattr(line, name) for name in SCORE_COLUMNS] for line in queries.standings(row))
     return export(kind, f"{row.public_id}-leaderboard", SCORE_COLUMNS, rows, {"tournament": row.pk})
 
 

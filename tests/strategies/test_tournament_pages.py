@@ -92,6 +92,31 @@ def test_strategies_that_traded_alike_share_a_line(finished):
     assert twin.pk not in {line.strategy_id for line in queries.leaderboard(finished, 200)}
 
 
+@pytest.mark.parametrize("page", [1, 7, 600])
+def test_the_board_is_the_same_however_few_strategies_are_read_at_a_time(finished, monkeypatch, page):
+    whole = queries.leaderboard(finished, 10_000)
+    monkeypatch.setattr(queries, "PAGE", page)
+    assert list(queries.standings(finished)) == whole
+    places = [line.place for line in whole if not line.is_control]
+    assert places == list(range(1, len(places) + 1)) and len(places) > 7
+    assert sum(line.n_alike for line in whole) + len(whole) == len(
+        set(finished.performances.values_list("strategy", flat=True))
+    )
+
+
+def test_a_limit_counts_different_strategies_however_many_traded_alike(finished):
+    best = finished.performances.filter(rank__isnull=False, fitness__isnull=False).order_by("-fitness", "pk")[
+        0
+    ]
+    fields = {name: getattr(best, name) for name in (*queries.ALIKE, "operator")}
+    for number in range(100):
+        twin = get_or_create_strategy(finished.market, "donchian", {"entry": 100 + number, "exit": 7})
+        finished.performances.create(strategy=twin, uid=f"g9-{number}", generation=9, **fields)
+    board = queries.leaderboard(finished, 2)
+    assert [line.place for line in board if not line.is_control] == [1, 2]
+    assert board[0].n_alike >= 99
+
+
 def test_at_most_five_of_a_family_are_shown_and_places_count_all(finished):
     lines = [line for line in queries.leaderboard(finished, 500) if not line.is_control]
     few = [line for line in queries.leaderboard(finished, 500, per_family=2) if not line.is_control]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq, Trai
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
-from sessions.rl.dqn_kernel import Replay, step_and_store_nb, update_nb
+from sessions.rl.dqn_kernel import Replay, collect_nb, update_nb
 from sessions.rl.environment import TradingVecEnv, streams
 from sessions.rl.flat_parameters import FlatAdam, FlatParameters, is_plain_adam, tanh_layers
+from trainingday.typing import FloatArray
+
+_ARRAYS = attrgetter(*Replay._fields)
 
 
 class CompiledDQN(DQN):
@@ -29,6 +33,7 @@ class CompiledDQN(DQN):
     The update is SB3's own: transitions drawn by the same calls of NumPy's global generator, and the same
     numbers up to float32 rounding. Actions are drawn by own streams (SplitMix64, one per environment,
     seeded from `seed`), and each environment explores on its own, where SB3 lets all explore or none.
+    A callback's `on_step` is called once per rollout, not once per step.
     """
 
     def _setup_model(self) -> None:
@@ -57,7 +62,7 @@ class CompiledDQN(DQN):
         return tanh_layers(list(q_net.q_net)) if is_covered else None
 
     def _replay(self) -> Replay:
-        return Replay(*(getattr(self.replay_buffer, name) for name in Replay._fields))
+        return Replay._make(_ARRAYS(self.replay_buffer))
 
     def collect_rollouts(
         self,
@@ -74,39 +79,45 @@ class CompiledDQN(DQN):
                 env, callback, train_freq, replay_buffer, action_noise, learning_starts, log_interval
             )
         callback.on_rollout_start()
-        replay, n_ended = self._replay(), 0
-        for step in range(train_freq.frequency):
-            n_ended += self._step_and_store(replay, learning_starts)
-            callback.update_locals(locals())
-            if not callback.on_step():
-                return RolloutReturn((step + 1) * self.n_envs, n_ended, continue_training=False)
-            self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
-            self._on_step()
+        explorations = self._explorations(train_freq.frequency, learning_starts)
+        n_collected, n_ended = explorations.size * self.n_envs, self._collect(explorations)
+        callback.update_locals(locals())
+        if not callback.on_step():
+            return RolloutReturn(n_collected, n_ended, continue_training=False)
         self._episode_num += n_ended
         callback.on_rollout_end()
-        return RolloutReturn(train_freq.frequency * self.n_envs, n_ended, continue_training=True)
+        return RolloutReturn(n_collected, n_ended, continue_training=True)
 
-    def _step_and_store(self, replay: Replay, learning_starts: int) -> int:
+    def _explorations(self, n_steps: int, learning_starts: int) -> FloatArray:
+        """Count `n_steps` as SB3 does after each, and return how much each explores, (n_steps,)."""
+        explorations = np.ones(n_steps)
+        for step in range(n_steps):
+            if self.num_timesteps >= learning_starts:
+                explorations[step] = self.exploration_rate
+            self.num_timesteps += self.n_envs
+            self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
+            self._on_step()
+        return explorations
+
+    def _collect(self, explorations: FloatArray) -> int:
         env, buffer = self.env, self.replay_buffer
         assert isinstance(env, TradingVecEnv) and buffer is not None
         assert isinstance(self._last_obs, np.ndarray)
         following = env.next_buffer()
-        n_ended: int = step_and_store_nb(
+        following[:] = self._last_obs
+        n_ended: int = collect_nb(
             self._vector,
             self._shapes,
             env.world,
             self._draws,
-            1.0 if self.num_timesteps < learning_starts else float(self.exploration_rate),
-            self._last_obs,
+            explorations,
             following,
-            replay,
+            self._replay(),
             buffer.pos,
         )
         self._last_obs = following
-        buffer.pos += 1
-        if buffer.pos == buffer.buffer_size:
-            buffer.pos, buffer.full = 0, True
-        self.num_timesteps += self.n_envs
+        buffer.full |= buffer.pos + explorations.size >= buffer.buffer_size
+        buffer.pos = (buffer.pos + explorations.size) % buffer.buffer_size
         return n_ended
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:

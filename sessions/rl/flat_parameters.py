@@ -63,31 +63,36 @@ class FlatAdam:
 
     def __init__(self, flat: FlatParameters, optimiser: torch.optim.Optimizer) -> None:
         self._flat, self.optimiser = flat, optimiser
-        self._mean, self._square = torch.zeros_like(flat.tensor), torch.zeros_like(flat.tensor)
-        self._gradient = np.zeros(flat.tensor.numel(), dtype=np.float32)
-        self._views = list(
-            zip(flat.parameters, flat.views(self._mean), flat.views(self._square), strict=True)
-        )
-        for parameter, mean, square in self._views:
-            optimiser.state[parameter] = {"step": torch.tensor(0.0), "exp_avg": mean, "exp_avg_sq": square}
+        mean, square = torch.zeros_like(flat.tensor), torch.zeros_like(flat.tensor)
+        steps = torch.zeros(len(flat.parameters))
+        views = zip(steps.unbind(), flat.views(mean), flat.views(square), strict=True)
+        self._views = [dict(zip(("step", "exp_avg", "exp_avg_sq"), of_one, strict=True)) for of_one in views]
+        self._steps, self._mean, self._square = steps.numpy(), mean.numpy(), square.numpy()
+        self._gradient = np.zeros_like(self._mean)
+        for parameter, of_one in zip(flat.parameters, self._views, strict=True):
+            optimiser.state[parameter] = dict(of_one)
+        self._adopted = optimiser.state
 
     def _adopt(self) -> None:
         """Take over the state where the optimiser was given another, as loading one does."""
-        for parameter, *views in self._views:
+        if self.optimiser.state is self._adopted:
+            return
+        self._adopted = self.optimiser.state
+        for parameter, of_one in zip(self._flat.parameters, self._views, strict=True):
             state = self.optimiser.state[parameter]
-            for name, view in zip(("exp_avg", "exp_avg_sq"), views, strict=True):
+            for name, view in of_one.items():
                 if state[name] is not view:
                     view.copy_(state[name])
                     state[name] = view
 
     @property
     def n_steps(self) -> int:
-        return int(self.optimiser.state[self._flat.parameters[0]]["step"])
+        self._adopt()
+        return int(self._steps[0])
 
     def count(self, n_steps: int) -> None:
         """Tell torch's optimiser that compiled code took `n_steps`."""
-        for parameter in self._flat.parameters:
-            self.optimiser.state[parameter]["step"] += n_steps
+        self._steps += n_steps
 
     def arrays(self, max_norm: float) -> Adam:
         self._adopt()
@@ -96,8 +101,8 @@ class FlatAdam:
         return Adam(
             self._flat.vector,
             self._gradient,
-            self._mean.numpy(),
-            self._square.numpy(),
+            self._mean,
+            self._square,
             float(group["lr"]),
             beta_1,
             beta_2,

@@ -7,8 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from trainingday.policy.network import BLOCK, tanh_nb
+from sessions.rl.product_kernel import add_dot_products_nb, add_weighted_sums_nb
+from sessions.rl.tile_kernel import LANES
+from trainingday.policy.network import tanh_nb
 from trainingday.typing import Float32Array, IntArray
+
+# Samples that pass through the layers together: a multiple of LANES. 128 take longer, the layers leave the cache.
+BLOCK = 64
 
 
 class Adam(NamedTuple):
@@ -27,7 +32,7 @@ class Adam(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def width_nb(shapes: IntArray) -> int:
-    """Return how many rows of BLOCK the network's input and layers take together."""
+    """Return how many rows the network's input and layers take together."""
     n_rows = shapes[0, 0]
     for layer in range(shapes.shape[0]):
         n_rows += shapes[layer, 1]
@@ -35,15 +40,30 @@ def width_nb(shapes: IntArray) -> int:
 
 
 @njit(cache=True, nogil=True)
-def load_nb(observations: Float32Array, first: int, n_rows: int, out: Float32Array) -> None:
-    """Copy rows `first` to `first + n_rows` into a block: inputs are its rows, samples its columns."""
-    for row in range(n_rows):
-        for column in range(observations.shape[1]):
-            out[column * BLOCK + row] = observations[first + row, column]
+def columns_nb(n_samples: int) -> int:
+    """Return how many columns a block of samples takes, BLOCK at most: whole vectors."""
+    return int(min(BLOCK, (n_samples + LANES - 1) // LANES * LANES))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def forward_nb(parameters: Float32Array, shapes: IntArray, layers: Float32Array) -> int:
+@njit(cache=True, nogil=True)
+def work_nb(n_rows: int, n_samples: int) -> Float32Array:
+    """Return zeros for `n_rows` rows of a block of samples, where a cache line begins."""
+    n_numbers = n_rows * columns_nb(n_samples)
+    memory = np.zeros(n_numbers + LANES, dtype=np.float32)
+    begin = -(np.int64(memory.ctypes.data) // 4) % LANES
+    return memory[begin : begin + n_numbers]
+
+
+@njit(cache=True, nogil=True)
+def load_nb(observations: Float32Array, n_columns: int, out: Float32Array) -> None:
+    """Copy samples into a block: inputs are its rows, samples its columns."""
+    for sample in range(observations.shape[0]):
+        for source in range(observations.shape[1]):
+            out[source * n_columns + sample] = observations[sample, source]
+
+
+@njit(cache=True, nogil=True)
+def forward_nb(parameters: Float32Array, shapes: IntArray, layers: Float32Array, n_columns: int) -> int:
     """Run one block of samples through the network; return where its outputs begin in `layers`.
 
     Parameters
@@ -51,56 +71,23 @@ def forward_nb(parameters: Float32Array, shapes: IntArray, layers: Float32Array)
     parameters : ndarray of shape (n_parameters,), float32
     shapes : ndarray of shape (n_layers, 4), int64
         Inputs, outputs, and where weights (outputs x inputs, as torch has them) and biases begin.
-    layers : ndarray of shape (width_nb(shapes) * BLOCK,), float32
+    layers : ndarray of shape (>= width_nb(shapes) * n_columns,), float32
         Holds the input block at its start; receives every layer's outputs after it.
+    n_columns : int
+        See `columns_nb`.
     """
     begin = 0
     for layer in range(shapes.shape[0]):
         n_in, n_out, weight, bias = shapes[layer]
-        end = begin + n_in * BLOCK
-        here, there = layers[begin:end], layers[end : end + n_out * BLOCK]
+        end = begin + n_in * n_columns
+        there = layers[end : end + n_out * n_columns]
         for unit in range(n_out):
-            row = there[unit * BLOCK : (unit + 1) * BLOCK]
-            row[:] = parameters[bias + unit]
-            weighted_sum_nb(parameters[weight + unit * n_in : weight + (unit + 1) * n_in], here, row)
+            there[unit * n_columns : (unit + 1) * n_columns] = parameters[bias + unit]
+        add_weighted_sums_nb(parameters[weight:], n_in, 1, layers[begin:end], n_columns, there)
         if layer < shapes.shape[0] - 1:
-            tanh_nb(there, n_out * BLOCK)
+            tanh_nb(there, n_out * n_columns)
         begin = end
     return begin
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"}, inline="always")
-def weighted_sum_nb(weights: Float32Array, rows: Float32Array, out: Float32Array) -> None:
-    """Add the sum of rows of BLOCK times their weights to `out`: eight rows in one pass, which loads it seldom."""
-    n_rows = weights.shape[0]
-    n_eights = n_rows // 8
-    for eight in range(n_eights):
-        w = weights[8 * eight : 8 * (eight + 1)]
-        block = rows[8 * eight * BLOCK : 8 * (eight + 1) * BLOCK]
-        # As scalars: read from the array, they would be loaded again for every column.
-        w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-        for column in range(BLOCK):
-            out[column] += (
-                (w0 * block[column] + w1 * block[BLOCK + column])
-                + (w2 * block[2 * BLOCK + column] + w3 * block[3 * BLOCK + column])
-                + (w4 * block[4 * BLOCK + column] + w5 * block[5 * BLOCK + column])
-                + (w6 * block[6 * BLOCK + column] + w7 * block[7 * BLOCK + column])
-            )
-    for row in range(8 * n_eights, n_rows):
-        p = weights[row]
-        for column in range(BLOCK):
-            out[column] += p * rows[row * BLOCK + column]
-
-
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
-def _weight_gradient_nb(delta: Float32Array, here: Float32Array, out: Float32Array) -> None:
-    """Add sum over samples of delta x input to `out`, one entry per input."""
-    for source in range(out.shape[0]):
-        total = np.float32(0.0)
-        row = here[source * BLOCK : (source + 1) * BLOCK]
-        for column in range(BLOCK):
-            total += delta[column] * row[column]
-        out[source] += total
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
@@ -109,6 +96,7 @@ def backward_nb(
     shapes: IntArray,
     layers: Float32Array,
     deltas: Float32Array,
+    n_columns: int,
     gradient: Float32Array,
 ) -> None:
     """Add a block's gradient to `gradient`.
@@ -116,47 +104,25 @@ def backward_nb(
     `layers` is as `forward_nb` left it; `deltas`, of its shape, holds the loss's gradient in the outputs
     where `layers` holds the outputs, 0 in unused columns, and is filled backwards.
     """
-    end = layers.shape[0]
+    end = width_nb(shapes) * n_columns
     for layer in range(shapes.shape[0] - 1, -1, -1):
         n_in, n_out, weight, bias = shapes[layer]
-        middle = end - n_out * BLOCK
-        begin = middle - n_in * BLOCK
-        here, below = layers[begin:middle], deltas[begin:middle]
-        if layer:
-            below[:] = np.float32(0.0)
+        middle = end - n_out * n_columns
+        begin = middle - n_in * n_columns
+        here, delta = layers[begin:middle], deltas[middle:end]
         for unit in range(n_out):
-            delta = deltas[middle + unit * BLOCK : middle + (unit + 1) * BLOCK]
             total = np.float32(0.0)
-            for column in range(BLOCK):
-                total += delta[column]
+            for column in range(n_columns):
+                total += delta[unit * n_columns + column]
             gradient[bias + unit] += total
-            first = weight + unit * n_in
-            _weight_gradient_nb(delta, here, gradient[first : first + n_in])
+        add_dot_products_nb(delta, here, n_columns, gradient[weight : weight + n_in * n_out])
         if layer:
-            _input_gradient_nb(parameters, weight, n_in, n_out, deltas[middle:end], here, below)
+            below = deltas[begin:middle]
+            below[:] = np.float32(0.0)
+            add_weighted_sums_nb(parameters[weight:], 1, n_in, delta, n_columns, below)
+            for index in range(below.shape[0]):
+                below[index] *= np.float32(1.0) - here[index] * here[index]
         end = middle
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"})
-def _input_gradient_nb(
-    parameters: Float32Array,
-    weight: int,
-    n_in: int,
-    n_out: int,
-    deltas: Float32Array,
-    here: Float32Array,
-    out: Float32Array,
-) -> None:
-    """Fill the gradient in a tanh layer's inputs: weights' transpose times deltas, times 1 - tanh²."""
-    column_of_weights = np.empty(n_out, dtype=np.float32)
-    for source in range(n_in):
-        for unit in range(n_out):
-            column_of_weights[unit] = parameters[weight + unit * n_in + source]
-        row = out[source * BLOCK : (source + 1) * BLOCK]
-        weighted_sum_nb(column_of_weights, deltas, row)
-        value = here[source * BLOCK : (source + 1) * BLOCK]
-        for column in range(BLOCK):
-            row[column] *= np.float32(1.0) - value[column] * value[column]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})

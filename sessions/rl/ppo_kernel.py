@@ -9,8 +9,19 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sessions.rl.environment_kernel import World, advance_nb, uniform_nb
-from sessions.rl.perceptron_kernel import Adam, adam_nb, backward_nb, forward_nb, load_nb, width_nb
-from trainingday.policy.network import BLOCK, N_POSITIONS
+from sessions.rl.perceptron_kernel import (
+    BLOCK,
+    Adam,
+    adam_nb,
+    backward_nb,
+    columns_nb,
+    forward_nb,
+    load_nb,
+    width_nb,
+    work_nb,
+)
+from sessions.rl.prefetch_kernel import prefetch
+from trainingday.policy.network import N_POSITIONS
 from trainingday.typing import Float32Array, FloatArray, IntArray
 
 
@@ -37,21 +48,29 @@ class Loss(NamedTuple):
     normalize_advantage: bool
 
 
-@njit(cache=True, nogil=True)
-def log_softmax_nb(a: float, b: float, c: float) -> tuple[float, float, float]:
-    """Return the logarithms of three logits' probabilities."""
+class Work(NamedTuple):
+    """A minibatch's samples, and room for one block of them."""
+
+    places: IntArray
+    advantages: FloatArray
+    layers: Float32Array
+    deltas: Float32Array
+
+
+Logits = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def logits_nb(layers: Float32Array, at: int, n_columns: int, column: int) -> Logits:
+    """Return a sample's probabilities and their logarithms."""
+    a = float(layers[at + column])
+    b = float(layers[at + n_columns + column])
+    c = float(layers[at + 2 * n_columns + column])
     top = max(a, b, c)
-    norm = top + np.log(np.exp(a - top) + np.exp(b - top) + np.exp(c - top))
-    return a - norm, b - norm, c - norm
-
-
-@njit(cache=True, nogil=True)
-def _logits_nb(layers: Float32Array, at: int, column: int) -> tuple[float, float, float]:
-    return log_softmax_nb(
-        float(layers[at + column]),
-        float(layers[at + BLOCK + column]),
-        float(layers[at + 2 * BLOCK + column]),
-    )
+    p, q, r = np.exp(a - top), np.exp(b - top), np.exp(c - top)
+    total = p + q + r
+    norm = top + np.log(total)
+    return (p / total, q / total, r / total), (a - norm, b - norm, c - norm)
 
 
 @njit(cache=True, nogil=True)
@@ -59,17 +78,17 @@ def values_nb(
     parameters: Float32Array,
     shapes: IntArray,
     observations: Float32Array,
-    n_rows: int,
     layers: Float32Array,
     out: Float32Array,
 ) -> None:
-    """Fill `out` with the critic's values of the first `n_rows` observations."""
+    """Fill `out` with the critic's values of the observations."""
+    n_rows = observations.shape[0]
     for first in range(0, n_rows, BLOCK):
-        n_block = min(BLOCK, n_rows - first)
-        load_nb(observations, first, n_block, layers)
-        at = forward_nb(parameters, shapes, layers)
-        for column in range(n_block):
-            out[first + column] = layers[at + column]
+        rows = observations[first : first + BLOCK]
+        n_columns = columns_nb(rows.shape[0])
+        load_nb(rows, n_columns, layers)
+        at = forward_nb(parameters, shapes, layers, n_columns)
+        out[first : first + rows.shape[0]] = layers[at : at + rows.shape[0]]
 
 
 @njit(cache=True, nogil=True)
@@ -83,21 +102,17 @@ def _act_nb(
     log_probs: Float32Array,
 ) -> None:
     """Draw an action per environment, by its own stream, from the policy's probabilities."""
-    n_envs = observations.shape[0]
-    for first in range(0, n_envs, BLOCK):
-        n_block = min(BLOCK, n_envs - first)
-        load_nb(observations, first, n_block, layers)
-        at = forward_nb(parameters, shapes, layers)
-        for column in range(n_block):
+    for first in range(0, observations.shape[0], BLOCK):
+        rows = observations[first : first + BLOCK]
+        n_columns = columns_nb(rows.shape[0])
+        load_nb(rows, n_columns, layers)
+        at = forward_nb(parameters, shapes, layers, n_columns)
+        for column in range(rows.shape[0]):
             env = first + column
-            short, flat, long = _logits_nb(layers, at, column)
-            draw, edge = uniform_nb(random, env), np.exp(short)
-            if draw < edge:
-                actions[env], log_probs[env] = 0, short
-            elif draw < edge + np.exp(flat):
-                actions[env], log_probs[env] = 1, flat
-            else:
-                actions[env], log_probs[env] = 2, long
+            (short, flat, _), logs = logits_nb(layers, at, n_columns, column)
+            draw = uniform_nb(random, env)
+            action = int(draw >= short) + int(draw >= short + flat)
+            actions[env], log_probs[env] = action, logs[action]
 
 
 @njit(cache=True, nogil=True)
@@ -131,18 +146,17 @@ def collect_nb(
         Receives what follows the last step, and `last_values` its values.
     """
     n_steps, n_envs, n_inputs = rollout.observations.shape
-    policy_layers = np.zeros(width_nb(policy) * BLOCK, dtype=np.float32)
-    value_layers = np.zeros(width_nb(value) * BLOCK, dtype=np.float32)
+    policy_layers, value_layers = work_nb(width_nb(policy), n_envs), work_nb(width_nb(value), n_envs)
     actions = np.empty(n_envs, dtype=np.int64)
     terminal, bootstrap = np.empty((n_envs, n_inputs), dtype=np.float32), np.empty(n_envs, dtype=np.float32)
     for step in range(n_steps):
         now = rollout.observations[step]
         _act_nb(parameters, policy, now, random, policy_layers, actions, rollout.log_probs[step])
-        values_nb(parameters, value, now, n_envs, value_layers, rollout.values[step])
+        values_nb(parameters, value, now, value_layers, rollout.values[step])
         following = rollout.observations[step + 1] if step < n_steps - 1 else last_observations
         n_ended = advance_nb(actions, world, following, terminal)
         if n_ended:
-            values_nb(parameters, value, terminal, n_ended, value_layers, bootstrap)
+            values_nb(parameters, value, terminal[:n_ended], value_layers, bootstrap)
         rank = 0
         for env in range(n_envs):
             rollout.actions[step, env, 0] = actions[env]
@@ -152,58 +166,80 @@ def collect_nb(
                 rank += 1
             if step < n_steps - 1:
                 rollout.episode_starts[step + 1, env] = world.dones[env]
-    values_nb(parameters, value, last_observations, n_envs, value_layers, last_values)
+    values_nb(parameters, value, last_observations, value_layers, last_values)
 
 
 @njit(cache=True, nogil=True)
-def _advantage_scale_nb(
-    advantages: Float32Array, order: IntArray, normalize: bool, n_steps: int
-) -> tuple[float, float]:
-    """Return what to subtract from a minibatch's advantages and to divide them by."""
-    n_batch = order.shape[0]
-    if not normalize or n_batch < 2:
-        return 0.0, 1.0
-    mean = 0.0
-    for sample in order:
-        mean += advantages[sample % n_steps, sample // n_steps]
-    mean /= n_batch
+def _choose_nb(
+    rollout: Rollout, order: IntArray, normalize: bool, places: IntArray, advantages: FloatArray
+) -> None:
+    """Fill where a minibatch's samples stand, as step * n_envs + environment, and their advantages."""
+    n_steps, n_envs = rollout.values.shape
+    mean, every = 0.0, rollout.advantages.reshape(n_steps * n_envs)
+    for index in range(order.shape[0]):
+        env = order[index] // n_steps
+        places[index] = (order[index] - env * n_steps) * n_envs + env
+        advantages[index] = every[places[index]]
+        mean += advantages[index]
+    if not normalize or order.shape[0] < 2:
+        return
+    mean /= order.shape[0]
     variance = 0.0
-    for sample in order:
-        variance += (advantages[sample % n_steps, sample // n_steps] - mean) ** 2
-    return mean, np.sqrt(variance / (n_batch - 1)) + 1e-8
+    for index in range(order.shape[0]):
+        advantages[index] -= mean
+        variance += advantages[index] ** 2
+    scale = 1.0 / (np.sqrt(variance / (order.shape[0] - 1)) + 1e-8)
+    for index in range(order.shape[0]):
+        advantages[index] *= scale
+
+
+@njit(cache=True, nogil=True)
+def _ask_nb(rollout: Rollout, places: IntArray) -> None:
+    """Ask memory for samples that are read later; a large rollout does not fit the nearest cache."""
+    n_inputs = rollout.observations.shape[2]
+    for place in places:
+        prefetch(rollout.observations, place * n_inputs)
+        prefetch(rollout.observations, place * n_inputs + n_inputs - 1)
+        prefetch(rollout.actions, place)
+        prefetch(rollout.log_probs, place)
+        prefetch(rollout.returns, place)
 
 
 @njit(cache=True, nogil=True)
 def _policy_delta_nb(
     layers: Float32Array,
     at: int,
+    n_columns: int,
     column: int,
     action: int,
     advantage: float,
     old_log_prob: float,
-    n_batch: int,
+    share: float,
     loss: Loss,
     deltas: Float32Array,
     sums: FloatArray,
 ) -> None:
-    """Fill one sample's gradient in the logits; add its losses, clipping and divergence to `sums`."""
-    logs = _logits_nb(layers, at, column)
+    """Fill one sample's gradient in the logits; add its losses, clipping and divergence to `sums`.
+
+    `share` is that of one sample in the minibatch.
+    """
+    probabilities, logs = logits_nb(layers, at, n_columns, column)
     log_ratio = logs[action] - old_log_prob
     ratio = np.exp(log_ratio)
     clipped = min(max(ratio, 1.0 - loss.clip_range), 1.0 + loss.clip_range)
     is_free = advantage * ratio <= advantage * clipped
     entropy = 0.0
     for position in range(N_POSITIONS):
-        entropy -= np.exp(logs[position]) * logs[position]
+        entropy -= probabilities[position] * logs[position]
     pull = -advantage * ratio if is_free else 0.0
     for position in range(N_POSITIONS):
-        share, chosen = np.exp(logs[position]), 1.0 if position == action else 0.0
-        slope = pull * (chosen - share) + loss.ent_coef * share * (logs[position] + entropy)
-        deltas[at + position * BLOCK + column] = slope / n_batch
-    sums[0] -= (advantage * ratio if is_free else advantage * clipped) / n_batch
-    sums[2] -= entropy / n_batch
-    sums[3] += (1.0 if abs(ratio - 1.0) > loss.clip_range else 0.0) / n_batch
-    sums[4] += (ratio - 1.0 - log_ratio) / n_batch
+        chance, chosen = probabilities[position], 1.0 if position == action else 0.0
+        slope = pull * (chosen - chance) + loss.ent_coef * chance * (logs[position] + entropy)
+        deltas[at + position * n_columns + column] = slope * share
+    sums[0] -= (advantage * ratio if is_free else advantage * clipped) * share
+    sums[2] -= entropy * share
+    sums[3] += share if abs(ratio - 1.0) > loss.clip_range else 0.0
+    sums[4] += (ratio - 1.0 - log_ratio) * share
 
 
 @njit(cache=True, nogil=True)
@@ -215,46 +251,50 @@ def _minibatch_nb(
     rollout: Rollout,
     order: IntArray,
     loss: Loss,
-    work: tuple[Float32Array, Float32Array, Float32Array, Float32Array],
+    work: Work,
     sums: FloatArray,
 ) -> None:
     """Fill the gradient of one minibatch's loss."""
-    policy_layers, policy_deltas, value_layers, value_deltas = work
-    n_steps, n_inputs, n_batch = rollout.values.shape[0], rollout.observations.shape[2], order.shape[0]
-    centre, scale = _advantage_scale_nb(rollout.advantages, order, loss.normalize_advantage, n_steps)
+    n_inputs, n_all, n_batch = rollout.observations.shape[2], rollout.values.size, order.shape[0]
+    _choose_nb(rollout, order, loss.normalize_advantage, work.places, work.advantages)
+    observations = rollout.observations.reshape(n_all, n_inputs)
+    actions, log_probs = rollout.actions.reshape(n_all), rollout.log_probs.reshape(n_all)
+    returns, share = rollout.returns.reshape(n_all), 1.0 / n_batch
     gradient[:] = np.float32(0.0)
+    layers, deltas = work.layers, work.deltas
     for first in range(0, n_batch, BLOCK):
-        n_block = min(BLOCK, n_batch - first)
-        for column in range(n_block):
-            sample = order[first + column]
-            row = rollout.observations[sample % n_steps, sample // n_steps]
+        places = work.places[first : min(first + BLOCK, n_batch)]
+        n_columns = columns_nb(places.shape[0])
+        _ask_nb(rollout, work.places[first + BLOCK : min(first + 2 * BLOCK, n_batch)])
+        for column in range(places.shape[0]):
             for source in range(n_inputs):
-                policy_layers[source * BLOCK + column] = row[source]
-        value_layers[: n_inputs * BLOCK] = policy_layers[: n_inputs * BLOCK]
-        policy_at = forward_nb(parameters, policy, policy_layers)
-        value_at = forward_nb(parameters, value, value_layers)
-        if n_block < BLOCK:
-            policy_deltas[policy_at:] = np.float32(0.0)
-            value_deltas[value_at:] = np.float32(0.0)
-        for column in range(n_block):
-            step, env = order[first + column] % n_steps, order[first + column] // n_steps
+                layers[source * n_columns + column] = observations[places[column], source]
+        at = forward_nb(parameters, policy, layers, n_columns)
+        deltas[at:] = np.float32(0.0)
+        for column in range(places.shape[0]):
+            place = places[column]
             _policy_delta_nb(
-                policy_layers,
-                policy_at,
+                layers,
+                at,
+                n_columns,
                 column,
-                int(rollout.actions[step, env, 0]),
-                (rollout.advantages[step, env] - centre) / scale,
-                rollout.log_probs[step, env],
-                n_batch,
+                int(actions[place]),
+                work.advantages[first + column],
+                log_probs[place],
+                share,
                 loss,
-                policy_deltas,
+                deltas,
                 sums,
             )
-            error = float(value_layers[value_at + column]) - rollout.returns[step, env]
-            value_deltas[value_at + column] = 2.0 * loss.vf_coef * error / n_batch
-            sums[1] += error * error / n_batch
-        backward_nb(parameters, policy, policy_layers, policy_deltas, gradient)
-        backward_nb(parameters, value, value_layers, value_deltas, gradient)
+        backward_nb(parameters, policy, layers, deltas, n_columns, gradient)
+        # The inputs are still at the start of the layers.
+        at = forward_nb(parameters, value, layers, n_columns)
+        deltas[at:] = np.float32(0.0)
+        for column in range(places.shape[0]):
+            error = float(layers[at + column]) - returns[places[column]]
+            deltas[at + column] = 2.0 * loss.vf_coef * error * share
+            sums[1] += error * error * share
+        backward_nb(parameters, value, layers, deltas, n_columns, gradient)
 
 
 @njit(cache=True, nogil=True)
@@ -289,12 +329,12 @@ def update_nb(
     Clipped surrogate of Schulman et al. 2017, eq. 7, with the sign, means and constants of SB3.
     """
     n_minibatches, before = 0, np.zeros(6)
-    n_policy, n_value = width_nb(policy) * BLOCK, width_nb(value) * BLOCK
-    work = (
-        np.zeros(n_policy, dtype=np.float32),
-        np.zeros(n_policy, dtype=np.float32),
-        np.zeros(n_value, dtype=np.float32),
-        np.zeros(n_value, dtype=np.float32),
+    n_batch = min(loss.batch_size, orders.shape[1])
+    work = Work(
+        np.empty(n_batch, dtype=np.int64),
+        np.empty(n_batch),
+        work_nb(max(width_nb(policy), width_nb(value)), n_batch),
+        work_nb(max(width_nb(policy), width_nb(value)), n_batch),
     )
     for epoch in range(orders.shape[0]):
         sums[4] = 0.0

@@ -82,6 +82,16 @@ def test_the_replay_buffer_holds_what_the_environments_own_step_gives() -> None:
     np.testing.assert_array_equal(model._last_obs, observations)
 
 
+def test_the_oldest_transitions_make_room_for_new_ones() -> None:
+    model = _model(CompiledDQN, buffer_size=N_ENVS * 10).learn(N_ENVS * 24)
+    replay = model.replay_buffer
+    assert (replay.pos, replay.full) == (4, True)
+    order = np.roll(np.arange(10), -4)
+    goes_on = ~replay.dones[order].astype(bool)
+    following = np.concatenate((replay.observations[order[1:]], model._last_obs[None]))
+    np.testing.assert_array_equal(replay.next_observations[order][goes_on], following[goes_on])
+
+
 def test_it_explores_as_often_as_its_rate_says_and_else_takes_the_best_value() -> None:
     changes = {"exploration_initial_eps": 0.3, "exploration_final_eps": 0.3, "learning_starts": 0}
     model = _model(CompiledDQN, train_freq=80, gradient_steps=0, **changes).learn(N_ENVS * 80)

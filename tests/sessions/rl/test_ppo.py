@@ -85,6 +85,17 @@ def test_two_updates_in_a_row_equal_those_of_sb3(changes: dict[str, object]) -> 
     assert step == theirs.policy.optimizer.state_dict()["state"][0]["step"]
 
 
+def test_it_goes_on_from_an_optimisers_state_that_was_loaded() -> None:
+    source, ours = _collected(_model(CompiledPPO)), _collected(_model(CompiledPPO))
+    source.train()
+    ours.policy.load_state_dict(source.policy.state_dict())
+    ours.policy.optimizer.load_state_dict(deepcopy(source.policy.optimizer.state_dict()))
+    for model in (source, ours):
+        np.random.seed(13)  # noqa: NPY002 - what SB3 draws from
+        model.train()
+    np.testing.assert_array_equal(_weights(source), _weights(ours))
+
+
 def test_sb3_finds_the_rollouts_values_and_probabilities_in_its_own_buffer() -> None:
     model = _collected(_model(CompiledPPO))
     buffer = model.rollout_buffer

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from sessions.rl.environment_kernel import World, observe_nb, reset_nb, step_nb
+from sessions.rl.environment_kernel import BAR, EQUITY, GROWTH, HELD, World, observe_nb, reset_nb, step_nb
 from sessions.rl.rewards import reward_table
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument, NotEnoughBars
@@ -97,9 +97,8 @@ class TradingVecEnv(VecEnv):
 
     Notes
     -----
-    `returns` holds the last bar's net returns in the engine's accounting, `equity` the equity since the
-    episode began; a start position is held at the first close, free of cost. Two observation buffers
-    alternate, because SB3 keeps the last observation while it asks for the next.
+    A start position is held at the first close, free of cost. Two observation buffers alternate, because SB3
+    keeps the last observation while it asks for the next.
     """
 
     def __init__(
@@ -117,8 +116,8 @@ class TradingVecEnv(VecEnv):
             raise NotEnoughBars(f"an environment should have >= 3 bars, has {market.n_bars}")
         super().__init__(n_envs, market.observation_space, spaces.Discrete(N_POSITIONS))
         self.market, self.episode_length, self.random_position = market, episode_length, random_position
-        self._bar, self._held, self._left = (np.zeros(n_envs, dtype=np.int64) for _ in range(3))
-        self._ledger, self.returns = np.zeros((n_envs, 3)), np.zeros(n_envs)
+        self._prices = np.column_stack((market.open, market.close))
+        self._state, self._ledger = np.zeros((3, n_envs), dtype=np.int64), np.zeros((n_envs, 4))
         self._rewards, self._dones = np.zeros(n_envs, dtype=np.float32), np.zeros(n_envs, dtype=np.bool_)
         shape = (n_envs, market.features.shape[1] + N_POSITIONS)
         self._buffers = (np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32))
@@ -138,18 +137,14 @@ class TradingVecEnv(VecEnv):
         return World(
             self.market.features,
             self.market.rewards,
-            self.market.open,
-            self.market.close,
+            self._prices,
             self.market.fee,
             self.market.slippage,
             self.episode_length,
             self.random_position,
             self._random,
-            self._bar,
-            self._held,
-            self._left,
+            self._state,
             self._ledger,
-            self.returns,
             self._rewards,
             self._dones,
         )
@@ -157,18 +152,31 @@ class TradingVecEnv(VecEnv):
     @property
     def equity(self) -> FloatArray:
         """Equity since the episode's start, 1 at its first close, (n_envs,)."""
-        return self._ledger[:, 2]
+        return self._ledger[:, EQUITY]
+
+    @property
+    def returns(self) -> FloatArray:
+        """The last bar's net returns in the engine's accounting, (n_envs,)."""
+        return self._ledger[:, GROWTH]
 
     @property
     def bars(self) -> IntArray:
         """The bar that each environment observes, (n_envs,)."""
-        return self._bar
+        bars: IntArray = self._state[BAR]
+        return bars
+
+    @property
+    def held(self) -> IntArray:
+        """The index of the position that each environment holds, (n_envs,)."""
+        held: IntArray = self._state[HELD]
+        return held
 
     def place(self, bars: IntArray, positions: IntArray, n_steps: int) -> Float32Array:
         """Put every environment at a bar with a held position index for `n_steps`; return observations."""
-        self._bar[:], self._held[:], self._left[:] = bars, positions, n_steps
-        units = (self._held - 1.0) / self.market.close[self._bar]
-        self._ledger[:] = np.column_stack((1.0 - (self._held - 1.0), units, np.ones(self.num_envs)))
+        self._state[:] = np.broadcast_arrays(bars, positions, n_steps)
+        fraction, nothing = self.held - 1.0, np.zeros(self.num_envs)
+        units = fraction / self.market.close[self.bars]
+        self._ledger[:] = np.column_stack((1.0 - fraction, units, nothing + 1.0, nothing))
         return self._observe()
 
     def next_buffer(self) -> Float32Array:
@@ -178,23 +186,20 @@ class TradingVecEnv(VecEnv):
 
     def _observe(self) -> Float32Array:
         observations = self.next_buffer()
-        observe_nb(self.market.features, self._bar, self._held, observations)
+        observe_nb(self.market.features, self._state, observations)
         return observations
 
     def reset(self) -> Float32Array:
         for env in range(self.num_envs):
             reset_nb(
                 env,
-                self.market.n_bars,
+                self._prices,
                 self.episode_length,
                 self.num_envs > 1,
                 self.random_position,
                 self._random,
-                self._bar,
-                self._held,
-                self._left,
+                self._state,
                 self._ledger,
-                self.market.close,
             )
         return self._observe()
 
@@ -204,7 +209,7 @@ class TradingVecEnv(VecEnv):
         return [seed] * self.num_envs
 
     def step_async(self, actions: IntArray) -> None:
-        self._actions = np.ascontiguousarray(actions, dtype=np.int64).reshape(-1)
+        self._actions = np.asarray(actions, dtype=np.int64).ravel()
 
     def step_wait(self) -> tuple[Float32Array, Float32Array, Any, list[dict[str, Any]]]:
         observations = self.next_buffer()
@@ -212,7 +217,7 @@ class TradingVecEnv(VecEnv):
         infos = self._no_infos
         if n_ended:
             infos = infos.copy()
-            for rank, env in enumerate(np.flatnonzero(self._dones)):
+            for rank, env in enumerate(self._dones.nonzero()[0]):
                 infos[env] = {
                     "TimeLimit.truncated": True,
                     "terminal_observation": self._terminal[rank].copy(),

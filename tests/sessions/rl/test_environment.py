@@ -86,7 +86,7 @@ def test_the_reward_is_the_tables_and_the_observation_is_the_bars() -> None:
 def test_episodes_are_truncated_staggered_and_start_anywhere() -> None:
     env = TradingVecEnv(market_of(gaussian_bars(2000, 5)), 64, seed=6, episode_length=100)
     env.reset()
-    starts, held = env.bars.copy(), set(env._held.tolist())
+    starts, held = env.bars.copy(), set(env.held.tolist())
     assert len(np.unique(starts)) > 50
     assert held == {0, 1, 2}
     ends = []

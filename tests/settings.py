@@ -5,6 +5,8 @@ import tempfile
 
 os.environ.setdefault("TRAININGDAY_ENV_FILE", os.devnull)
 os.environ.setdefault("TRAININGDAY_LOCAL", "true")
+# Children of tests run beside other tests, which wait for them and have deadlines.
+os.environ.setdefault("TRAININGDAY_NICE", "5")
 os.environ.setdefault("SECRET_KEY", "tests-only-" + "x" * 60)
 os.environ.setdefault("TRAININGDAY_ARTIFACT_KEYS", "test:" + "ab" * 32)
 # A folder for each test process: its children inherit it, the other processes of pytest-xdist do not.

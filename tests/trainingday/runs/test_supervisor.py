@@ -24,6 +24,7 @@ from patterns.services import request_scan
 from tests.conftest import make_market
 from tests.markets import gaussian_bars
 from trainingday.runs import services, supervisor
+from trainingday.runs.child import NICE
 from trainingday.runs.models import RunEvent, RunState, Trigger
 
 pytestmark = pytest.mark.slow
@@ -248,9 +249,13 @@ def test_a_child_dies_with_its_supervisor(scan: PatternScan) -> None:
 
 def test_a_child_is_nice_and_computes_on_one_thread(scan: PatternScan) -> None:
     thread = supervise_in_thread(scan)
-    wait_for(lambda: RunEvent.objects.filter(kind="attempt").exists())
-    child = next(p for p in psutil.Process().children() if "trainingday.runs.child" in p.cmdline())
-    assert child.nice() == min(19, psutil.Process().nice() + 15)
+    nice = min(19, psutil.Process().nice() + NICE)
+    wait_for(lambda: [child.nice() for child in psutil.Process().children()] == [nice])
+    child = psutil.Process().children()[0]
+    if (session := Path(f"/proc/{child.pid}/autogroup")).exists():
+        wait_for(lambda: session.read_text().endswith(f"nice {NICE}\n"))
     environment = child.environ()
     assert {environment[name] for name in supervisor.CHILD_ENVIRONMENT if name.endswith("THREADS")} == {"1"}
-    thread.join()
+    services.cancel(scan)
+    thread.join(60)
+    assert not thread.is_alive()

@@ -80,6 +80,26 @@ def add_running(market: Market, n_done: int = 7) -> TrainingSession:
     return session
 
 
+def add_breeding(market: Market) -> Tournament:
+    """Return a tournament of a market that a worker is at, three generations on."""
+    tournament = Tournament.objects.create(
+        market=market, dataset=market.datasets.get(), seed=5, state="running", stage="evolution", progress=0.3,
+        started_at=timezone.now() - timedelta(minutes=1), n_generations=10, attempts=1, worker="desk:815",
+        configuration={"population_size": 40},
+        history=[{"generation": g, "best": 0.2 + g / 20, "median": 0.05 * g, "diversity": 1 - g / 12} for g in range(3)],
+    )  # fmt: skip
+    _entrants(tournament, np.random.default_rng(4), n_generations=3)
+    RunEvent.objects.create(
+        run_kind="tournament", run_pk=tournament.pk, seq=1, kind="attempt", payload={"fence": 1}
+    )
+    return tournament
+
+
+def make_one_market(n_bars: int = 3000) -> Market:
+    """Return a market as it is after its first import: bars, and nothing made from them."""
+    return _market(SYMBOLS[0], n_bars, 0)
+
+
 def _market(symbol: str, n_bars: int, number: int) -> Market:
     market = Market.objects.create(
         symbol=symbol, venue="seeded", interval=3600, calendar="crypto" if number < 3 else "us_equities"
@@ -199,14 +219,16 @@ def _tournaments(
         _entrants(made[-1], rng)
 
 
-def _entrants(tournament: Tournament, rng: np.random.Generator, size: int = 40) -> None:
+def _entrants(
+    tournament: Tournament, rng: np.random.Generator, size: int = 40, n_generations: int = 6
+) -> None:
     before: list[StrategyPerformance] = []
     links = StrategyPerformance.parents.through
-    for generation in range(6):
+    for generation in range(n_generations):
         strategies = Strategy.objects.bulk_create(
             Strategy(
                 market=tournament.market, family=FAMILIES[i % 6], parameters={"window": float(5 + i + generation)},
-                fingerprint=f"e{generation}-{i}",
+                fingerprint=f"{tournament.pk}-e{generation}-{i}",
             )
             for i in range(size)
         )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.browser.conftest import Site, log_in
+from tests.browser.server import Site, log_in
 from tests.markets import gaussian_bars
 
 pytestmark = pytest.mark.browser
@@ -79,7 +79,7 @@ def test_from_the_first_visit_to_a_champion(page: Any, site: Site, people: None,
     site.do(TRIAL.format(pk=pk))
     page.locator('[data-trial="0"]').wait_for()
     site.do(END.format(pk=pk))
-    page.locator(".verdict", has_text="Not proven: these bars").wait_for()
+    page.locator(".verdict", has_text="These bars do not show").wait_for()
 
     page.get_by_role("button", name="Log out").click()
     log_in(page, site, "admin")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Site, log_in
+from tests.browser.server import Site, log_in
 from tests.pages import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -155,7 +155,7 @@ session.state, session.verdict, session.reason, session.finished_at = "succeeded
 session.save()
 pages.add_event(session, 3, "finished", state="succeeded", reason=reason)
 """)
-    page.locator(".verdict", has_text="Not proven: these bars").wait_for()
+    page.locator(".verdict", has_text="These bars do not show").wait_for()
     assert page.locator('[data-live="state"]').inner_text() == "succeeded"
 
 

@@ -19,7 +19,7 @@ from patterns.options import (
     ScanChoices,
 )
 from trainingday.access.reasons import REASON_LENGTH
-from trainingday.markets.models import Market
+from trainingday.markets.forms import MarketField
 from trainingday.markets.splits import LONGEST_HORIZON, LONGEST_LOOKBACK
 
 MAX_DIGITS = 6
@@ -39,11 +39,8 @@ class LengthsField(forms.Field):
 
 
 class StartScanForm(forms.Form):
-    market = forms.ModelChoiceField(
-        Market.objects.all(),
-        to_field_name="slug",
-        empty_label="Choose a market",
-        help_text="Patterns are mined on train and confirmed on validation; the sealed test is never read.",
+    market = MarketField(
+        "Patterns are mined on train and confirmed on validation; the sealed test is never read."
     )
     windows = LengthsField(
         initial=DEFAULT_WINDOWS,

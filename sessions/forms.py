@@ -6,7 +6,7 @@ from django import forms
 
 from sessions.rl.presets import PRESETS
 from sessions.services import MAX_SEED
-from trainingday.markets.models import Market
+from trainingday.markets.forms import MarketField
 
 PRESET_CHOICES = [
     (
@@ -18,12 +18,7 @@ PRESET_CHOICES = [
 
 
 class StartSessionForm(forms.Form):
-    market = forms.ModelChoiceField(
-        Market.objects.all(),
-        to_field_name="slug",
-        empty_label="Choose a market",
-        help_text="Its newest dataset is used; train, validation and the sealed test follow from it.",
-    )
+    market = MarketField("Its newest dataset is used; train, validation and the sealed test follow from it.")
     preset = forms.ChoiceField(choices=PRESET_CHOICES, initial="quick", help_text="Times are for two cores.")
     seed = forms.IntegerField(
         required=False,
@@ -36,10 +31,7 @@ class StartSessionForm(forms.Form):
 class UploadModelForm(forms.Form):
     """A signed export, as the page of a model gives it."""
 
-    market = forms.ModelChoiceField(
-        Market.objects.all(), to_field_name="slug", empty_label="Choose a market",
-        help_text="The market that it will trade; what it was trained on stands in its manifest.",
-    )  # fmt: skip
+    market = MarketField("The market that it will trade; what it was trained on stands in its manifest.")
     weights = forms.FileField(help_text="The .safetensors file.")
     manifest = forms.FileField(help_text="The .json file.")
     signature = forms.FileField(help_text="The .sig file: made with a key that this installation holds.")

@@ -274,7 +274,7 @@ def _market_lines() -> list[MarketLine]:
     last = {f"last_{name}": Subquery(newest_session.values(name)[:1]) for name in fields}
     reign = FilteredRelation("champions", condition=Q(champions__until__isnull=True))
     markets = (
-        with_exams_left(Market.objects.all())
+        with_exams_left(Market.objects.with_bars())
         .annotate(**last, reign=reign)  # one at most, by constraint
         .select_related("reign__strategy", "reign__look", "reign__record")
     )

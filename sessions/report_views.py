@@ -26,7 +26,7 @@ N_SHOWN = 5
 
 
 def reports(request: HttpRequest) -> HttpResponse:
-    slugs = list(Market.objects.values_list("slug", flat=True))
+    slugs = list(Market.objects.with_bars().values_list("slug", flat=True))
     chosen = request.GET.get("market", "")
     report = progress_report(chosen if chosen in slugs else "")
     if (kind := request.GET.get("export", "")) in CONTENT_TYPES:

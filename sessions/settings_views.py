@@ -35,7 +35,7 @@ class RulesForm(forms.Form):
 
 def show(request: HttpRequest) -> HttpResponse:
     context = {
-        "markets": [(market, price_of(market.alpha)) for market in Market.objects.all()],
+        "markets": [(market, price_of(market.alpha)) for market in Market.objects.with_bars()],
         "prices": [(level, price_of(level)) for level in LEVELS],
         "n_exams": N_EXAMS,
         "presets": PRESETS.values(),

@@ -12,7 +12,7 @@ from strategies.library.registry import families
 from strategies.stored_strategy import StoredStrategy
 from trainingday.backtest.engine import MAX_COST
 from trainingday.exceptions import InvalidArgument
-from trainingday.markets.models import Market
+from trainingday.markets.forms import MarketField
 
 SEGMENT_CHOICES = [
     (DEFAULT_SEGMENT, "train and validation"),
@@ -34,7 +34,7 @@ class ParameterField(forms.FloatField):
             required=False,
             help_text=f"{parameter.meaning} {'A whole number, ' if parameter.is_integer else ''}{span}.",
         )
-        limits = {"min": f"{parameter.low:g}", "max": f"{parameter.high:g}"}
+        limits = {"min": f"{parameter.low:g}", "max": f"{parameter.high:g}", "placeholder": self.initial}
         self.widget.attrs |= limits | {"step": "1" if parameter.is_integer else "any"}
 
     def clean(self, value: Any) -> float:
@@ -65,7 +65,7 @@ class CostField(forms.FloatField):
 
 
 class BacktestForm(forms.Form):
-    market = forms.ModelChoiceField(Market.objects.all(), to_field_name="slug", empty_label="Choose a market")
+    market = MarketField()
     strategy = forms.ChoiceField(choices=lambda: [(f.name, f.title) for f in families().values()])
     segment = forms.ChoiceField(choices=SEGMENT_CHOICES, initial=DEFAULT_SEGMENT, required=False)
     fee = CostField("fee")

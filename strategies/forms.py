@@ -7,7 +7,7 @@ from django import forms
 from strategies.models import Tournament
 from strategies.plans import GENETIC, MAX_GENERATIONS, POPULATION_RANGE, SEARCHES
 from strategies.services import MAX_SEED
-from trainingday.markets.models import Market
+from trainingday.markets.forms import MarketField
 from trainingday.runs.models import RunState
 
 
@@ -22,10 +22,9 @@ FINISHED = Tournament.objects.filter(state=RunState.SUCCEEDED, is_part=False).se
 
 
 class StartTournamentForm(forms.Form):
-    market = forms.ModelChoiceField(
-        Market.objects.all(), to_field_name="slug", empty_label="Choose a market",
-        help_text="Entrants are scored on its validation segment; the winner sits at most one sealed exam.",
-    )  # fmt: skip
+    market = MarketField(
+        "Entrants are scored on its validation segment; the winner sits at most one sealed exam."
+    )
     n_generations = forms.IntegerField(
         label="Generations", initial=10, min_value=1, max_value=MAX_GENERATIONS,
         help_text="Bred after the founders.",

@@ -58,7 +58,7 @@ def champions(request: HttpRequest) -> HttpResponse:
     reigning = Champion.objects.filter(until__isnull=True).select_related(
         "strategy", "look", "decided_by", "record"
     )
-    markets = with_exams_left(Market.objects.all()).prefetch_related(
+    markets = with_exams_left(Market.objects.with_bars()).prefetch_related(
         Prefetch("champions", reigning, to_attr="reigning")
     )
     newest = Max("champions__since", filter=Q(champions__until__isnull=True))

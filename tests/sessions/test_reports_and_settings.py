@@ -103,6 +103,7 @@ def test_the_price_of_a_level_bounds_the_chance_of_any_luck_only_pass(alpha: flo
 
 def test_an_admin_changes_a_market_with_a_reason_and_it_is_audited() -> None:
     market, admin = pages.make_market(), pages.make_user("admin")
+    pages.make_dataset(market)
     client = Client()
     client.force_login(admin)
     address = reverse("sessions:change-market", args=[market.slug])
@@ -133,7 +134,7 @@ def test_a_rule_out_of_bounds_changes_nothing(bad: dict[str, Any]) -> None:
 
 def test_operators_read_the_settings_and_see_no_form(django_assert_max_num_queries: Any) -> None:
     for number in range(9):
-        pages.make_market(f"M{number}/USD")
+        pages.make_dataset(pages.make_market(f"M{number}/USD"))
     client = Client()
     client.force_login(pages.make_user("operator"))
     with django_assert_max_num_queries(8):

@@ -83,7 +83,7 @@ def test_htmx_gets_the_fields_alone():
         ({"fee": "1.5"}, "fee should be 0..0.1, is 1.5"),
         ({"slippage": "-1"}, "slippage should be 0..0.1, is -1"),
         ({"strategy": "os.system"}, "Select a valid choice"),
-        ({"market": "NOWHERE-1h"}, "Select a valid choice"),
+        ({"market": "NOWHERE-1h"}, "No market of this name holds bars"),
         ({"market": "\x00"}, "Null characters are not allowed"),
         ({"segment": "test"}, "Select a valid choice"),
         ({"segment": "forward"}, "Select a valid choice"),

@@ -57,6 +57,7 @@ def test_an_operator_starts_a_tournament(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_second_tournament_of_a_market_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     market = pages.make_market()
+    pages.make_dataset(market)
 
     def request_tournament(**given: object) -> Tournament:
         raise StateConflict("a tournament is already running for this market: tournament-7")

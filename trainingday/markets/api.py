@@ -44,7 +44,7 @@ class AsIs(DefaultContentNegotiation):
 
 
 class MarketViewSet(viewsets.ReadOnlyModelViewSet[Market]):
-    """Markets with their newest dataset."""
+    """Markets with their newest dataset; one that holds no bars yet is not listed."""
 
     queryset = query_markets()
     serializer_class = MarketSerializer
@@ -52,6 +52,9 @@ class MarketViewSet(viewsets.ReadOnlyModelViewSet[Market]):
     lookup_value_regex = "[-a-zA-Z0-9_]{1,90}"
     filterset_fields = ["symbol", "venue", "interval", "calendar"]
     ordering_fields = ["slug", "symbol", "venue", "interval"]
+
+    def get_queryset(self) -> Any:
+        return query_markets().with_bars() if self.action == "list" else query_markets()
 
 
 class DatasetViewSet(viewsets.ReadOnlyModelViewSet[Dataset]):

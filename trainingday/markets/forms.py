@@ -16,6 +16,21 @@ from trainingday.markets.profiles import apply_profile
 AUTOMATIC = ("", "Detect")
 
 
+class MarketField(forms.ModelChoiceField[Market]):
+    """A choice of the markets that hold bars."""
+
+    def __init__(self, help_text: str = "") -> None:
+        super().__init__(
+            Market.objects.with_bars(),
+            to_field_name="slug",
+            empty_label="Choose a market",
+            help_text=help_text,
+            error_messages={
+                "invalid_choice": "No market of this name holds bars: import a file or download some first."
+            },
+        )
+
+
 class ImportForm(forms.Form):
     """An upload with corrections to what is detected; `USUAL` names those that stand first."""
 

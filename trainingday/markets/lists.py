@@ -51,7 +51,7 @@ PROFILES = Listing(
 
 
 def _venues() -> list[tuple[str, str]]:
-    names = Market.objects.order_by("venue").values_list("venue", flat=True).distinct()
+    names = Market.objects.with_bars().order_by("venue").values_list("venue", flat=True).distinct()
     return [(name, name) for name in names]
 
 

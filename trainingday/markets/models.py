@@ -25,6 +25,12 @@ def moment(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
+class MarketQuerySet(models.QuerySet["Market"]):
+    def with_bars(self) -> MarketQuerySet:
+        """Return those that hold a dataset: a market whose first download failed holds none."""
+        return self.filter(models.Exists(Dataset.objects.filter(market=models.OuterRef("pk"))))
+
+
 class Market(models.Model):
     """One instrument at one venue in one bar interval, with what trading it costs."""
 
@@ -69,6 +75,8 @@ class Market(models.Model):
         editable=False,
         help_text="When a file or an exchange last gave bars, new ones or not.",
     )
+
+    objects = MarketQuerySet.as_manager()
 
     class Meta:
         ordering = ["symbol", "interval", "venue"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django.db.models import IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import IntegerField, OuterRef, Subquery
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast
 
 from trainingday.bars import Bars
 from trainingday.exceptions import NotFound
 from trainingday.lists import Choice
-from trainingday.markets.models import Dataset, Market, TestWindow
+from trainingday.markets.models import Dataset, Market, MarketQuerySet, TestWindow
 from trainingday.markets.splits import DEFAULT_GAP, Split, plan_split
 from trainingday.markets.storage import local_bars
 
@@ -17,11 +17,11 @@ MARKET_CHOICE = Choice(
     "market",
     "Market",
     "market__slug",
-    lambda: ((slug, slug) for slug in Market.objects.values_list("slug", flat=True)),
+    lambda: ((slug, slug) for slug in Market.objects.with_bars().values_list("slug", flat=True)),
 )
 
 
-def query_markets() -> QuerySet[Market]:
+def query_markets() -> MarketQuerySet:
     """Return markets with their newest dataset's id, version, rows and range as annotations."""
     counts = {
         "gaps": KeyTextTransform("count", KeyTransform("gaps", "quality")),
@@ -46,7 +46,7 @@ def query_markets() -> QuerySet[Market]:
         "dataset_set_aside": "set_aside",
         "dataset_created_at": "created_at",
     }
-    return Market.objects.annotate(
+    return Market.objects.all().annotate(
         **{name: Subquery(newest.values(field)[:1]) for name, field in fields.items()}
     )
 
@@ -55,7 +55,7 @@ def query_market(name: str) -> Market:
     """Return the market of a slug ("SP500-1d"), whatever its letter case; raise NotFound otherwise."""
     market = Market.objects.filter(slug__iexact=name.strip()).first()
     if market is None:
-        known = list(Market.objects.order_by("slug").values_list("slug", flat=True)[:20])
+        known = list(Market.objects.with_bars().order_by("slug").values_list("slug", flat=True)[:20])
         hint = (
             f"known markets: {', '.join(known)}"
             if known

@@ -25,7 +25,9 @@ from trainingday.permissions import may_operate
 
 
 def market_list(request: HttpRequest) -> HttpResponse:
-    return MARKETS.read(request, query_markets()).respond("markets/list.html", "markets/_list.html")
+    return MARKETS.read(request, query_markets().with_bars()).respond(
+        "markets/list.html", "markets/_list.html"
+    )
 
 
 def market_detail(request: HttpRequest, slug: str) -> HttpResponse:

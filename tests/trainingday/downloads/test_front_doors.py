@@ -231,3 +231,23 @@ def test_a_client_without_ccxt_says_what_to_install(monkeypatch):
         asked.connect()
     with pytest.raises(InvalidArgument):
         find_exchange("ccxt")
+
+
+def test_a_market_without_bars_is_listed_nowhere_until_it_has_some(operator, traded):
+    """As it is left by a first download of a symbol that the exchange does not know."""
+    assert post(operator, **(SERIES | {"symbol": "NOT/THERE"})).status_code == 202
+    Download.objects.update(state="failed", reason="binance knows no NOT/THERE")
+    left = Market.objects.get(symbol="NOT/THERE")
+    addresses = ("markets:list", "home", "strategies:champions", "sessions:start", "strategies:start",
+                 "patterns:start", "strategies:backtest", "sessions:settings")  # fmt: skip
+    shown = [
+        name
+        for name in addresses
+        if left.slug in operator.get(reverse(name)).content.decode().split("Failed in")[0]
+    ]
+    assert shown == []
+    slugs = [row["slug"] for row in operator.get("/api/v1/markets/").json()["results"]]
+    assert slugs == [traded.slug]
+    assert left.slug in operator.get(reverse("downloads:list")).content.decode()
+    load_bars(left, gaussian_bars(500, seed=4), "test")
+    assert left.slug in operator.get(reverse("markets:list")).content.decode()

@@ -28,11 +28,12 @@ LISTS = {
 def comparison(request: HttpRequest, kind: str) -> HttpResponse:
     """Show a comparison; with the wrong number of rows, or one that is not there, say how to choose them."""
     context: dict[str, Any] = {"kind": kind, "list": LISTS.get(kind, "sessions:list"), "most": MOST}
+    chosen = request.GET.getlist("id")
     status = 200
     try:
-        context["page"] = compare(kind, _keys(request.GET.getlist("id")))
+        context["page"] = compare(kind, _keys(chosen))
     except InvalidArgument as error:
-        status, context["problem"] = 400, str(error)
+        status, context["problem"] = 400, str(error) if chosen else "Nothing is chosen to compare"
     except NotFound as error:
         status, context["problem"] = 404, str(error)
     return render(request, "sessions/compare.html", context, status=status)

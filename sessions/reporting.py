@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -14,6 +15,7 @@ from sessions.models import ModelVersion, TrainingSession, Trial
 from strategies.exam import ExamResult
 from strategies.models import Tournament
 from strategies.queries import exams_summary, leaderboard
+from trainingday.display import after_verdict, number
 from trainingday.markets.models import moment
 from trainingday.runs.models import RunState
 from trainingday.typing import JSONDict
@@ -126,9 +128,8 @@ def print_report(session: TrainingSession, console: Console) -> None:
     console.print(_gate(report))
     console.print(_criteria(report))
     console.print(_diagnostics(report.get("diagnostics", [])))
-    console.print(
-        f"[bold]Verdict: {session.verdict.replace('_', ' ')}.[/bold] {session.reason}", highlight=False
-    )
+    reason = after_verdict(session.reason, session.verdict)
+    console.print(f"[bold]Verdict: {session.verdict.replace('_', ' ')}.[/bold] {reason}", highlight=False)
     console.print(report["exams"], highlight=False)
 
 
@@ -166,15 +167,17 @@ def _facts(session: TrainingSession, report: JSONDict) -> Table:
     table.add_row("seed", f"{session.seed}, dataset {session.dataset_hash[:12]}")
     table.add_row(
         "cost",
-        f"{session.duration:.0f} s, {report['cost']['cpu_seconds']:.0f} CPU seconds, {report['cost']['looks']} looks",
+        f"{session.duration:.0f} s, {report['cost']['cpu_seconds']:.0f} CPU seconds, {_looks(report['cost']['looks'])}",
     )
     return table
 
 
 def _standings(rows: list[JSONDict]) -> Table:
-    table = Table(title="Tournament on validation", title_justify="left")
-    for heading in ("#", "Strategy", "Sharpe", "Return [%]", "Drawdown [%]", "Win rate [%]", "Trades"):
-        table.add_column(heading, justify="left" if heading == "Strategy" else "right")
+    table = Table(title="Tournament on validation", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("#", justify="right")
+    table.add_column("Strategy", min_width=22, overflow="fold")
+    for heading in ("Sharpe", "Return [%]", "Drawdown [%]", "Win rate [%]", "Trades"):
+        table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
             str(row["place"] or "control"),
@@ -222,9 +225,9 @@ def _with_bounds(row: JSONDict) -> str:
     return f"{number(row['value'])}{bounds}"
 
 
-def number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _looks(count: int) -> str:
+    return f"{count} look{'' if count == 1 else 's'}"
 
 
 def percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
+    return number(None if value is None else 100 * value, 1)

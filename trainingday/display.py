@@ -18,16 +18,17 @@ def is_defined(value: Any) -> bool:
 
 
 def number(value: Any, digits: int = 2) -> str:
-    """Return a number with a true minus sign, "–" where undefined."""
+    """Return a number with a true minus sign, "–" where undefined; what rounds to zero has no sign."""
     if not is_defined(value):
         return UNDEFINED
-    return f"{value:,.{digits}f}".replace("-", "−")
+    return f"{value:z,.{digits}f}".replace("-", "−")
 
 
 def signed(value: Any, digits: int = 2) -> str:
-    if not is_defined(value):
-        return UNDEFINED
-    return f"{value:+,.{digits}f}".replace("-", "−")
+    """Return a number with its sign; what rounds to zero has none."""
+    text = number(value, digits)
+    is_positive = is_defined(value) and value > 0 and text.strip("0.,")
+    return f"+{text}" if is_positive else text
 
 
 def percent(value: Any, digits: int = 1) -> str:
@@ -43,8 +44,17 @@ def points(value: Any, digits: int = 1) -> str:
 def significant(value: Any, digits: int = 3) -> str:
     """Return a number in `digits` significant figures: learning rates, p-values, parameters."""
     if not is_defined(value):
-        return UNDEFINED if value is None or isinstance(value, float) else str(value)
-    return f"{value:.{digits}g}".replace("e-0", "e-").replace("-", "−")
+        return UNDEFINED if value in (None, "") or isinstance(value, float) else str(value)
+    return f"{value:z.{digits}g}".replace("e-0", "e-").replace("-", "−")
+
+
+def after_verdict(reason: str, verdict: str) -> str:
+    """Return a reason without the verdict that it opens with, for where the verdict stands before it."""
+    opening = f"{verdict.replace('_', ' ')}: "
+    if not verdict or not reason.casefold().startswith(opening):
+        return reason
+    rest = reason[len(opening) :]
+    return rest[:1].upper() + rest[1:]
 
 
 def duration(seconds: Any) -> str:

@@ -1,7 +1,6 @@
 // Draws a market's candles from the JSON beside the figure, and fetches finer ones when the reader zooms in.
 
-const CONFIG = { displayModeBar: false, responsive: true, displaylogo: false, doubleClick: "reset" };
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+import { CONFIG, css, frame } from "./charts.js";
 
 function trace(candles) {
   const { x, open, high, low, close } = candles;
@@ -13,18 +12,8 @@ function trace(candles) {
 }
 
 function layout() {
-  const axis = { gridcolor: css("--line"), linecolor: css("--line-strong"), automargin: true };
-  return {
-    margin: { l: 64, r: 12, t: 8, b: 36 },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: css("--sans"), size: 13, color: css("--ink-2") },
-    hoverlabel: { bgcolor: css("--surface"), bordercolor: css("--line-strong"), font: { color: css("--ink") } },
-    xaxis: { ...axis, type: "date", rangeslider: { visible: false } },
-    yaxis: { ...axis, title: { text: "Price in the quote currency" } },
-    showlegend: false,
-    dragmode: "zoom",
-  };
+  const x = { type: "date", rangeslider: { visible: false } };
+  return { ...frame({ l: 64, b: 36 }, x, { title: { text: "Price in the quote currency" } }), showlegend: false };
 }
 
 function show(figure, candles) {

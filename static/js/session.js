@@ -10,7 +10,7 @@ const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 const TONES = { complete: "good", pruned: "dim", failed: "bad", waiting: "wait" };
 
 const number = (value, digits) =>
-  typeof value === "number" ? value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−") : "–";
+  typeof value === "number" ? value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }).replace("-", "−") : "–";
 const percent = (value) => (typeof value === "number" ? `${number(value * 100, 1)} %` : "–");
 
 function significant(value) {

@@ -41,4 +41,4 @@ def test_other_bars_baselines_single_members_and_repeated_seeds_do_not_count():
     trained(5, *SCORES[4], stage=STAGES.REJECTED)
     found = stability_on_these_bars(first)
     assert (found.n, found.met) == (2, None)
-    assert "2 sessions on these bars: 5 are needed" in found.note
+    assert "Sessions on these bars: 2; 5 are needed" in found.note

@@ -230,7 +230,7 @@ def ensemble_stability(single: Sequence[float | None], ensembles: Sequence[float
     pairs = [pair for pair in zip(single, ensembles, strict=True) if _defined(pair).shape[0] == 2]
     n = len(pairs)
     if n < MIN_SESSIONS:
-        return ENSEMBLE.unknown(n, f"{n} sessions on these bars: {MIN_SESSIONS} are needed.")
+        return ENSEMBLE.unknown(n, f"Sessions on these bars: {n}; {MIN_SESSIONS} are needed.")
     one, other = np.array(pairs, dtype=np.float64).T
     if min(one.std(), other.std()) <= 1e-12:
         return ENSEMBLE.unknown(n, "One side does not differ between sessions.")

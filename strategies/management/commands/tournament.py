@@ -15,6 +15,7 @@ from strategies import queries
 from strategies.models import Tournament
 from strategies.plans import GENETIC, SEARCHES
 from strategies.services import request_tournament
+from trainingday.display import number
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.queries import query_market, query_test_window
 from trainingday.runs.foreground import run_in_foreground
@@ -91,13 +92,9 @@ def _cells(line: queries.Standing) -> list[str]:
     return [
         "–" if line.place is None else str(line.place),
         f"{line.label} (control)" if line.is_control else line.label,
-        _shown(line.fitness),
-        _shown(line.sharpe_ratio),
-        _shown(line.sharpe_double_costs),
-        _shown(total),
+        number(line.fitness),
+        number(line.sharpe_ratio),
+        number(line.sharpe_double_costs),
+        number(total),
         str(line.n_trades),
     ]
-
-
-def _shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"

@@ -17,6 +17,7 @@ from trainingday.charts import Chart
 
 register = template.Library()
 register.filter("day_of", display.day_of)
+register.filter("after_verdict", display.after_verdict)
 
 WHY_UNDEFINED = "Undefined: not measured, or too little data to define it"
 STATE_TONES = {

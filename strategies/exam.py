@@ -245,6 +245,7 @@ def crown(
     look: Look | None = None,
     decided_by: object | None = None,
     restores: Champion | None = None,
+    resumes: Champion | None = None,
     forward: ForwardRecord | None = None,
 ) -> Champion | None:
     """Make a strategy the market's champion and return the reign that ended; inside a transaction."""
@@ -256,6 +257,7 @@ def crown(
         reason=reason,
         decided_by=decided_by,  # type: ignore[misc]
         restores=restores,
+        resumes=resumes,
         forward=forward,
     )
     champion_changed.send(Champion, old=previous, new=new)

@@ -189,7 +189,15 @@ class Champion(models.Model):
         null=True,
         blank=True,
         related_name="restored_by",
-        help_text="The earlier reign that a roll-back took up again.",
+        help_text="The earned reign on whose evidence it rests, where a person took it up again.",
+    )
+    resumes = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="resumed_by",
+        help_text="The reign whose place in the succession a roll-back took; a promotion begins its own.",
     )
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

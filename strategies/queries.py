@@ -71,11 +71,12 @@ def champion_history(market: Market) -> QuerySet[Champion]:
 def predecessor(champion: Champion) -> Champion | None:
     """Return the reign that a roll-back of this one takes up again, or None before the first.
 
-    A reign that was itself taken up by a roll-back counts as the reign that it restored, so that rolling
-    back twice goes two reigns back, not to and fro.
+    A reign that was itself taken up by a roll-back stands where the reign stood that it resumes, so that
+    rolling back twice goes two reigns back, not to and fro. One that was promoted again by hand stands where
+    it began: the reign that it replaced returns.
     """
-    origin = champion.restores or champion
-    earlier = Champion.objects.filter(market_id=champion.market_id, pk__lt=origin.pk, restores__isnull=True)
+    origin = champion.resumes or champion
+    earlier = Champion.objects.filter(market_id=champion.market_id, pk__lt=origin.pk, resumes__isnull=True)
     return earlier.exclude(strategy_id=champion.strategy_id).order_by("-pk").first()
 
 

@@ -121,13 +121,13 @@ def roll_back(champion: Champion, *, reason: str, user: User, to: Champion | Non
             return None
         if target.market_id != champion.market_id or target.until is None:
             raise InvalidArgument(f"to should be an earlier reign of {champion.market.slug}, is {target}")
-        origin = target.restores or target
         crown(
             champion.market,
-            origin.strategy,
+            target.strategy,
             reason=f"Rolled back by {user.get_username()}: {text}",
             decided_by=user,
-            restores=origin,
+            restores=target.restores or target,
+            resumes=target.resumes or target,
         )
         return queries.current_champion(champion.market)
 

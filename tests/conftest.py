@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tests.markets import gaussian_bars
+from trainingday.access.kept import released
 from trainingday.bars import Bars
 from trainingday.markets.models import Market
 from trainingday.markets.services import load_bars
@@ -72,6 +73,21 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True, scope="session")
+def the_audit_trail_may_be_emptied_between_tests() -> Iterator[None]:
+    """Let a test that truly commits leave an empty database: a flush on SQLite deletes row by row."""
+    operations = type(connection.ops)
+    flush = operations.execute_sql_flush
+
+    def execute(self: Any, statements: list[str]) -> None:
+        with released(self.connection):
+            flush(self, statements)
+
+    operations.execute_sql_flush = execute
+    yield
+    operations.execute_sql_flush = flush
 
 
 @pytest.fixture

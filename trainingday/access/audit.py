@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
+from trainingday.access.kept import IS_KEPT, NEVER_CHANGES
 from trainingday.access.limits import client_address
 from trainingday.exceptions import StateConflict
 
@@ -86,7 +87,7 @@ class AuditMiddleware:
 def complete(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
     """Before a row is written: fill in actor, address, verb and reason; refuse to write it twice."""
     if not instance._state.adding:
-        raise StateConflict("an audit row never changes")
+        raise StateConflict(NEVER_CHANGES)
     if purpose := _purpose.get():
         instance.additional_data = purpose | {k: v for k, v in (instance.additional_data or {}).items() if v}
     if instance.content_type.model == "apitoken":  # its key is the hash that is compared with
@@ -101,4 +102,4 @@ def complete(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
 
 
 def refuse_deletion(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
-    raise StateConflict("an audit row is kept for good")
+    raise StateConflict(IS_KEPT)

@@ -16,6 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, models, tran
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
+from trainingday.access.kept import released
 from trainingday.exceptions import InvalidArgument, StateConflict
 
 BATCH = 500
@@ -38,8 +39,9 @@ def copy_rows(source: str, target: str, *, replace: bool = False) -> dict[str, i
         with transaction.atomic(using=target):
             if replace:
                 leave_behind(target)
-                for model in _tables():
-                    _clear(model, target)
+                with released(connections[target]):
+                    for model in _tables():
+                        _clear(model, target)
             copied = {_label(model): _copy(model, source, target) for model in _tables()}
             _check(copied, source, target)
             _reset_sequences(target)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, User
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -149,3 +149,44 @@ def test_the_page_costs_the_same_for_few_and_many_rows(
             audit.record("start", market)
         with django_assert_max_num_queries(8):
             assert client.get(reverse("audit")).status_code == 200
+
+
+def test_no_query_set_changes_or_deletes_an_audit_row(market: Market) -> None:
+    for change in (
+        lambda: LogEntry.objects.update(object_repr="something else"),
+        lambda: LogEntry.objects.filter(pk__gt=0).delete(),
+        lambda: LogEntry.objects.all()[0].delete(),
+        lambda: LogEntry.objects.get_for_object(market).update(additional_data={}),
+        lambda: LogEntry.objects.bulk_update([LogEntry.objects.all()[0]], ["object_repr"]),
+    ):
+        before = LogEntry.objects.count()
+        with pytest.raises(StateConflict), transaction.atomic():
+            change()
+        assert LogEntry.objects.count() == before > 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM {}", "UPDATE {} SET object_repr = 'x'", "UPDATE {} SET changes = NULL, actor_id = NULL",
+     "UPDATE {} SET actor_id = (SELECT MIN(id) FROM auth_user)"],
+)  # fmt: skip
+def test_the_database_itself_keeps_an_audit_row_as_it_is(
+    market: Market, make_user: MakeUser, statement: str
+) -> None:
+    make_user("viewer")
+    rows = list(LogEntry.objects.order_by("pk").values())
+    with (
+        pytest.raises(IntegrityError, match="an audit row"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement.format(LogEntry._meta.db_table))
+    assert list(LogEntry.objects.order_by("pk").values()) == rows
+
+
+def test_a_user_who_did_something_may_leave_and_the_row_stays(make_user: MakeUser, market: Market) -> None:
+    user = make_user("operator")
+    entry = audit.record("start", market, actor=user, reason="weekly check")
+    user.delete()
+    kept = LogEntry.objects.get(pk=entry.pk)
+    assert kept.actor is None and audit.reason_of(kept) == "weekly check"

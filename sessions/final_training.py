@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sessions.day import Day
 from sessions.executor import TrialExecutor
-from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member, up_to
+from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member, with_steps
 from sessions.overlay_choice import choose_overlay, default_overlays
 from sessions.rl.errors import TrainingDiverged
 from sessions.rl.hyperparameters import default_hyperparameters
@@ -145,7 +145,7 @@ def _best(fitted: Sequence[Trained], size: int) -> list[Trained]:
 def _refit(
     day: Day, executor: TrialExecutor, kept: Sequence[Trained], span: Span
 ) -> tuple[PolicyNetwork, ...]:
-    tasks = [up_to(task, member.best_step, f"{task.progress_file}-refit") for task, member in kept]
+    tasks = [with_steps(task, member.best_step, f"{task.progress_file}-refit") for task, member in kept]
     refitted = _train_all(
         day, executor, refit_member, tasks, span, ["refit on train + validation"] * len(tasks)
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sessions.rl.errors import TrainingDiverged
-from sessions.rl.search import TrialTask, hyperparameters_of, load_bundle, train_member
+from sessions.rl.hyperparameters import Hyperparameters
+from sessions.rl.search import TrialTask, load_bundle, train_member
 from trainingday.policy.network import PolicyNetwork
 from trainingday.policy.observation import compute_features
 from trainingday.typing import JSONDict
@@ -76,15 +77,14 @@ def fit_member(member: MemberTask) -> Member:
 
 
 def refit_member(member: MemberTask) -> Member:
-    """Return the seed trained on all bars before the test gap, up to the step of the fit's best checkpoint.
+    """Return the seed trained on all bars before the test gap, for exactly the task's steps.
 
-    Learning rate and exploration go as they went in the fit. The result is a model of its own; nothing
-    selects it.
+    The learning rate decays over these steps, so the result is a model of its own; nothing selects it.
     """
     from sessions.rl.training import train  # torch: loaded only where training happens
 
     task = member.task
-    hyperparameters = hyperparameters_of(task)
+    hyperparameters = Hyperparameters.from_dict({**task.hyperparameters, "n_steps": task.n_steps})
     bars = load_bundle(task.dataset)[: task.validation[1]]
     try:
         trained = train(
@@ -96,7 +96,6 @@ def refit_member(member: MemberTask) -> Member:
             bars_per_year=task.bars_per_year,
             on_progress=_writer(member.progress_file),
             start=task.start,
-            stop_at=task.stop_at,
         )
     except TrainingDiverged as error:
         return Member(task.seed, None, None, 0, (), 0.0, str(error))
@@ -112,9 +111,8 @@ def read_progress(member: MemberTask) -> JSONDict | None:
     return progress
 
 
-def up_to(member: MemberTask, step: int, progress_file: str) -> MemberTask:
-    """Return the refit's task: the same training, ended at the step of the fit's best checkpoint."""
-    return MemberTask(replace(member.task, stop_at=step), progress_file)
+def with_steps(member: MemberTask, n_steps: int, progress_file: str) -> MemberTask:
+    return MemberTask(replace(member.task, n_steps=n_steps), progress_file)
 
 
 def _writer(path: str) -> Callable[[int, int, float, float | None], None]:

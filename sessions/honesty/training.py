@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sessions.members import Member, MemberTask, fit_member, refit_member, up_to
+from sessions.members import Member, MemberTask, fit_member, refit_member, with_steps
 from sessions.model_stage import FIRST_FINAL_INDEX
 from sessions.overlay_choice import choose_overlay
 from sessions.rl.monitor import rank_value
@@ -80,7 +80,8 @@ def _train(
     able = [pair for pair in fitted if pair[1].network is not None]
     kept = sorted(able, key=lambda pair: -rank_value(pair[1].score))[: preset.ensemble_size]
     refits = [
-        refit_member(up_to(task, member.best_step, f"{task.progress_file}-refit")) for task, member in kept
+        refit_member(with_steps(task, member.best_step, f"{task.progress_file}-refit"))
+        for task, member in kept
     ]
     networks = tuple(member.network for member in refits if member.network is not None)
     if not networks or len(networks) < len(kept):

@@ -35,8 +35,6 @@ class TrainingMonitor:
         May raise to stop the training; called at most each quarter of a second, and at each checkpoint.
     start : PolicyNetwork or None
         What a warm start begins from.
-    stop_at : int or None
-        End here instead, with schedules still those of `n_steps`.
     """
 
     def __init__(
@@ -47,9 +45,8 @@ class TrainingMonitor:
         train_score: Validate | None = None,
         on_progress: Progress | None = None,
         start: PolicyNetwork | None = None,
-        stop_at: int | None = None,
     ) -> None:
-        self.n_steps, self.start, self._stop_at = n_steps, start, stop_at
+        self.n_steps, self.start = n_steps, start
         self.curve: list[JSONDict] = []
         self.best: PolicyNetwork | None = None
         self.best_score: float | None = None
@@ -59,16 +56,11 @@ class TrainingMonitor:
 
     def advance(self, step: int, network: Callable[[], PolicyNetwork], *, is_last: bool = False) -> None:
         """Record that `step` bars are done; take a checkpoint when one is due."""
-        is_last = is_last or self.is_over(step)
         due = math.ceil(self.n_steps * (len(self.curve) + 1) / N_CHECKPOINTS)
         is_due = len(self.curve) < N_CHECKPOINTS and step >= due
         if is_due or is_last:
             self._checkpoint(step, network())
         self._tell(step, force=is_due or is_last)
-
-    def is_over(self, step: int) -> bool:
-        """Return whether the training was told to stop at this step or before."""
-        return self._stop_at is not None and step >= self._stop_at
 
     def check_loss(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -103,5 +95,5 @@ class TrainingMonitor:
         if self._on_progress is None or not (force or now - self._told >= PROGRESS_SECONDS):
             return
         self._told = now
-        total = min(self.n_steps, self._stop_at or self.n_steps)
-        self._on_progress(min(step, total), total, self.steps_per_second(step), self._last_score)
+        done = min(step, self.n_steps)
+        self._on_progress(done, self.n_steps, self.steps_per_second(step), self._last_score)

@@ -153,10 +153,9 @@ def learn(market: MarketData, hyperparameters: Hyperparameters, seed: int, monit
         nn.utils.clip_grad_norm_(net.parameters(), MAX_GRADIENT_NORM)
         optimiser.step()
         schedule.step()
-        step = (iteration + 1) * n_windows * length
-        monitor.advance(step, lambda: extract(net, hyperparameters.observation))
-        if monitor.is_over(step):
-            break
+        monitor.advance(
+            (iteration + 1) * n_windows * length, lambda: extract(net, hyperparameters.observation)
+        )
 
 
 def load_into(net: nn.Sequential, start: PolicyNetwork) -> None:

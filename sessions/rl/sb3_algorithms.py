@@ -126,7 +126,6 @@ class _Watch(BaseCallback):
     def __init__(self, monitor: TrainingMonitor, observation: str) -> None:
         super().__init__()
         self._monitor, self._observation = monitor, observation
-        self.is_over = False
 
     def network(self) -> PolicyNetwork:
         return extract(self.model, self._observation)
@@ -138,10 +137,9 @@ class _Watch(BaseCallback):
             self._monitor.check_loss(float(loss))
         if self.num_timesteps:
             self._monitor.advance(self.num_timesteps, self.network)
-            self.is_over = self._monitor.is_over(self.num_timesteps)
 
     def _on_step(self) -> bool:
-        return not self.is_over
+        return True
 
 
 def learn(market: MarketData, hyperparameters: Hyperparameters, seed: int, monitor: TrainingMonitor) -> None:
@@ -156,5 +154,4 @@ def learn(market: MarketData, hyperparameters: Hyperparameters, seed: int, monit
         # torch's distributions refuse NaN logits with a ValueError before any check of ours sees them.
         monitor.check_weights(watch.network())
         raise TrainingDiverged(f"training stopped: {error}") from error
-    if not watch.is_over:
-        monitor.advance(model.num_timesteps, watch.network, is_last=True)
+    monitor.advance(model.num_timesteps, watch.network, is_last=True)

@@ -40,7 +40,6 @@ __all__ = [
     "TrialState",
     "TrialTask",
     "evaluate_trial",
-    "hyperparameters_of",
     "load_bundle",
     "pruning_thresholds",
     "save_bundle",
@@ -76,8 +75,6 @@ class TrialTask:
         Best score so far that each checkpoint should reach, see `pruning_thresholds`; empty: no pruning.
     start : PolicyNetwork or None
         Warm start: the weights to go on from.
-    stop_at : int or None
-        Of a refit: the step that the fit's best checkpoint had.
     """
 
     hyperparameters: Mapping[str, Any]
@@ -90,7 +87,6 @@ class TrialTask:
     n_steps: int | None = None
     prune_below: tuple[float, ...] = ()
     start: PolicyNetwork | None = None
-    stop_at: int | None = None
 
     def at(self, bundle: str, scratch: Path) -> TrialTask:
         """Return the same task for a machine that has its bars in another file."""
@@ -207,7 +203,7 @@ def evaluate_trial(task: TrialTask, on_progress: Progress | None = None) -> Tria
         reason=reason,
         intermediate=scores,
         seconds=time.perf_counter() - began,
-        n_steps=hyperparameters_of(task).n_steps * len(scores) // N_CHECKPOINTS,
+        n_steps=_hyperparameters(task).n_steps * len(scores) // N_CHECKPOINTS,
         weights_hash=None,
         blocks=seen.blocks if is_pruned else (),
     )
@@ -218,8 +214,7 @@ def train_member(task: TrialTask, on_progress: Progress | None = None) -> Traine
     return _train(task, _Checkpoints(), on_progress)
 
 
-def hyperparameters_of(task: TrialTask) -> Hyperparameters:
-    """Return the task's hyperparameters, with its own number of steps where it has one."""
+def _hyperparameters(task: TrialTask) -> Hyperparameters:
     own = {} if task.n_steps is None else {"n_steps": task.n_steps}
     return Hyperparameters.from_dict({**task.hyperparameters, **own})
 
@@ -227,7 +222,7 @@ def hyperparameters_of(task: TrialTask) -> Hyperparameters:
 def _train(task: TrialTask, seen: _Checkpoints, on_progress: Progress | None) -> TrainedPolicy:
     from sessions.rl.training import train  # torch: loaded only where training happens
 
-    hyperparameters = hyperparameters_of(task)
+    hyperparameters = _hyperparameters(task)
     modified = Path(task.dataset).stat().st_mtime_ns
     bars = _loaded(task.dataset, modified)
     features = _observed(task.dataset, modified, hyperparameters.observation)
@@ -259,7 +254,6 @@ def _train(task: TrialTask, seen: _Checkpoints, on_progress: Progress | None) ->
         validate=validate,
         on_progress=on_progress,
         start=task.start,
-        stop_at=task.stop_at,
     )
 
 

@@ -65,7 +65,6 @@ def train(
     validate: Validate | None = None,
     train_score: Callable[[PolicyNetwork], float | None] | None = None,
     start: PolicyNetwork | None = None,
-    stop_at: int | None = None,
 ) -> TrainedPolicy:
     """Return the policy that the hyperparameters and the seed give on the train segment.
 
@@ -85,9 +84,6 @@ def train(
         With `validate` the best checkpoint is kept.
     start : PolicyNetwork, optional
         Warm start: continue from these weights; its shape should be the hyperparameters'.
-    stop_at : int, optional
-        End after this many steps, with learning rate and exploration still on their way to `n_steps`: on the
-        same bars, the checkpoint of that step.
 
     Raises
     ------
@@ -115,7 +111,6 @@ def train(
         train_score=train_score,
         on_progress=on_progress,
         start=start,
-        stop_at=stop_at,
     )
     is_exact = hyperparameters.algorithm == "policy_gradient"
     (policy_gradient if is_exact else sb3_algorithms).learn(market, hyperparameters, seed, monitor)

@@ -126,17 +126,6 @@ def test_the_best_checkpoint_on_validation_is_kept(algorithm: str) -> None:
     assert trained.curve[-1]["step"] == trained.n_steps >= settings.n_steps
 
 
-@each_algorithm
-def test_stopped_at_a_step_it_is_the_checkpoint_of_that_step(algorithm: str) -> None:
-    bars, settings = easy_bars(5), short(algorithm, n_steps=TINY[algorithm] * 2)
-    hashes: list[str] = []
-    whole = _train(bars, settings, validate=lambda network: hashes.append(network.weights_hash()))
-    place = (len(hashes) - 1) // 2
-    stopped = _train(bars, settings, stop_at=whole.curve[place]["step"])
-    assert stopped.weights_hash == hashes[place] != hashes[-1]
-    assert stopped.n_steps == whole.curve[place]["step"] < whole.n_steps
-
-
 def test_without_validation_the_last_checkpoint_is_kept() -> None:
     trained = _train(easy_bars(5), short("ppo", n_steps=32_768))
     assert trained.score is None

@@ -6,6 +6,7 @@ const root = document.documentElement;
 const drawn = new Map();
 let isOnPaper = false;
 let screenTheme;
+let revision = 0; // a live page changes its arrays in place, which Plotly does not see by itself
 
 export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const COLOURS = { dim: "--ink-3", accent: "--accent", ink: "--ink" };
@@ -52,6 +53,7 @@ export function frame(margin, x, y) {
   return {
     margin: { l: 56, r: 12, t: 8, b: 44, ...margin },
     width: isOnPaper ? PAPER_WIDTH : undefined,
+    datarevision: ++revision,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: css("--sans"), size: 13, color: css("--ink-2") },

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.browser.server import ROOT, Site, log_in
+from tests.browser.server import Site, log_in
+from tests.browser.worker import SECONDS_TO_STOP, cancel, worker
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 # Notes every stage that is shown as the one at work.
@@ -21,12 +18,7 @@ new MutationObserver(() => {
   if (now && now !== window.stages.at(-1)) window.stages.push(now);
 }).observe(document.body, { subtree: true, attributes: true, childList: true });
 """
-WORKER = """
-import sys, django
-django.setup()
-from trainingday.runs.supervisor import supervise
-supervise("session", int(sys.argv[1]))
-"""
+TINY = {"DJANGO_SETTINGS_MODULE": "tests.browser.tiny_settings"}
 
 
 @pytest.fixture(scope="module")
@@ -52,24 +44,13 @@ answer = session.pk
     return pk
 
 
-@contextmanager
-def worker(site: Site, pk: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run what a cluster's process does: supervise the session in a child of its own."""
-    environment = site.environment | {"DJANGO_SETTINGS_MODULE": "tests.browser.tiny_settings"}
-    process = subprocess.Popen([sys.executable, "-c", WORKER, str(pk)], cwd=ROOT, env=environment)
-    try:
-        yield process
-    finally:
-        process.kill()
-
-
 def test_a_real_training_is_seen_live_to_its_verdict(page: Any, site: Site, market: str) -> None:
     page.set_default_timeout(120_000)
     log_in(page, site, "operator")
     pk = request(site, market, n_trials=3)
     page.goto(f"{site.url}/sessions/{pk}/")
     page.evaluate(WATCH)
-    with worker(site, pk) as process:
+    with worker(site, "session", pk, **TINY) as process:
         page.locator('[data-live-chart="curve"] .scatterlayer .point').first.wait_for()
         for index in range(3):
             page.locator(f'[data-trial="{index}"]').wait_for()
@@ -85,3 +66,19 @@ answer = [session.state, session.verdict, trained, session.cpu_seconds]
 """)
     assert (state, n_trained) == ("succeeded", 3) and cpu_seconds > 1
     assert verdict.replace("_", " ") == page.locator(".verdict .badge").first.inner_text()
+
+
+def test_a_real_training_is_cancelled_in_the_middle_of_its_trials(page: Any, site: Site, market: str) -> None:
+    page.set_default_timeout(120_000)
+    log_in(page, site, "operator")
+    pk = request(site, market, n_trials=200)  # of the quick preset's own length: minutes of work
+    page.goto(f"{site.url}/sessions/{pk}/")
+    with worker(site, "session", pk) as process:
+        page.locator('[data-trial="0"]').wait_for()
+        assert cancel(page) < SECONDS_TO_STOP
+        assert process.wait(20) == 0
+    state, n_trials, n_models = site.do(f"""
+session = TrainingSession.objects.get(pk={pk})
+answer = [session.state, session.trials.count(), session.model_versions.count()]
+""")
+    assert state == "cancelled" and 1 <= n_trials < 200 and n_models == 0

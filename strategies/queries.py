@@ -210,7 +210,7 @@ MEASURES = (
 
 
 def leaderboard(tournament: Tournament, limit: int = 20, *, per_family: int | None = None) -> list[Standing]:
-    """Return the fittest different strategies of a tournament, then its controls; four queries where a page is enough.
+    """Return the fittest different strategies of a tournament, then its controls; three queries where a page is enough.
 
     Of strategies that traded alike the first stands for all. With `per_family`, at most so many lines of one
     family are returned, and at least its best one, whatever its place and beyond `limit`; thirty times `limit`
@@ -250,9 +250,14 @@ def _ranked(tournament: Tournament, lines: Iterable[dict[str, Any]] | None = Non
 
 
 def _controls(tournament: Tournament) -> Iterator[Standing]:
+    """Yield the controls, the fittest first, in one query: there are few, with a row for each generation at most."""
     rows = StrategyPerformance.objects.filter(tournament=tournament, strategy__family__in=CONTROLS)
-    for line, row in _first_rows(_distinct(rows)):
-        yield _standing(None, line, row, None, 0)
+    groups: dict[int, list[StrategyPerformance]] = {}
+    for row in rows.select_related("strategy").order_by(F("fitness").desc(nulls_last=True), "pk"):
+        groups.setdefault(row.strategy_id, []).append(row)
+    for group in groups.values():
+        line = {"last_generation": max(row.generation for row in group)}
+        yield _standing(None, line, group[0], None, 0)
 
 
 def _earlier(tournament: Tournament) -> dict[str, float | None]:

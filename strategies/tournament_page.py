@@ -24,7 +24,7 @@ SCORE_COLUMNS = (
 
 
 class TournamentPage:
-    """One tournament with its leaderboard, charts and front; seven queries in all."""
+    """One tournament with its leaderboard, charts and front; six queries in all."""
 
     def __init__(self, tournament: Tournament) -> None:
         self.tournament = tournament

@@ -25,7 +25,7 @@ from trainingday.permissions import ADMIN, OPERATOR, VIEWER
 from trainingday.runs.child import work
 
 pytestmark = pytest.mark.django_db
-MAX_QUERIES = 9
+MAX_QUERIES = 8
 
 
 @pytest.fixture(autouse=True)

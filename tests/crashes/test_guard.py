@@ -26,6 +26,7 @@ ELSEWHERE = {
     "sessions/services.py::resume_session": WEB,
     "strategies/backtest_report.py::write_report": "a file for a person, written whole or not at all",
     "strategies/forward.py::_pass": "one transaction for each market's record, repeated each minute",
+    "strategies/positions.py::strategy_keys": SAVEPOINT,
     "strategies/tournament.py::_end_part": "a part that failed; settle_parts ends what a crash leaves",
     "trainingday/access/limits.py::_count_stored": WEB,
     "trainingday/artifacts.py::ArtifactStore._write_here": "moves a damaged namesake away, see test_artifacts.py",

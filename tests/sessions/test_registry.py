@@ -366,7 +366,7 @@ def test_the_buttons_work_and_say_what_they_did() -> None:
 
 def test_the_upload_page_takes_an_export_and_refuses_a_zip() -> None:
     operator, version = page_client("operator"), make_version(6)
-    other = pages.make_market("ETH/USD")
+    other = pages.make_dataset(pages.make_market("ETH/USD")).market
     files = export(api("admin"), version)
     address = reverse("sessions:upload-model")
     bad = files | {"weights": SimpleUploadedFile("ppo.zip", b"PK\x03\x04")}

@@ -51,6 +51,9 @@ def test_a_market_derives_slug_and_bars_per_year(market):
 
 def test_markets_are_found_by_slug(market):
     assert query_market("btcusd-1H") == market
+    with pytest.raises(NotFound, match="no market is loaded"):
+        query_market("ETHUSD-1h")
+    load_bars(market, gaussian_bars(300, 1), "test")
     with pytest.raises(NotFound, match="known markets: BTCUSD-1h"):
         query_market("ETHUSD-1h")
 

@@ -27,7 +27,8 @@ class Preset:
     ensemble_size : int
         How many of them, best on validation first, trade their mean position.
     budget_seconds : float
-        What the learning is meant to take on two cores; a session stops searching when it is spent.
+        What the learning is meant to take on two cores; a session that takes many times as long is ended
+        (`sessions.services.TIME_BUDGET_FACTOR`).
     meaning : str
     """
 

@@ -3,6 +3,7 @@ import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 from websockets.sync.server import serve
@@ -88,8 +89,9 @@ def server_of(handle):
 
 
 def test_a_bot_is_told_of_changes_and_comes_back_after_a_break(monkeypatch):
-    monkeypatch.setattr("trainingday.client.time.sleep", lambda seconds: pauses.append(seconds))
     asked, pauses = [], []
+    # Its own name only: other threads of this process go on sleeping as they do.
+    monkeypatch.setattr("trainingday.client.time", SimpleNamespace(sleep=pauses.append))
 
     def handle(socket):
         asked.append((socket.request.path, socket.request.headers["Authorization"]))
@@ -129,7 +131,7 @@ def test_a_server_that_cannot_be_reached_is_tried_again_and_again(monkeypatch):
         if len(pauses) == 7:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("trainingday.client.time.sleep", sleep)
+    monkeypatch.setattr("trainingday.client.time", SimpleNamespace(sleep=sleep))
     with pytest.raises(KeyboardInterrupt):
         next(Client("http://127.0.0.1:9", "a-token").signals("SP500-1d"))
     assert pauses == [1, 2, 4, 8, 16, 30, 30]

@@ -9,7 +9,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trainingday.settings")
 http = get_asgi_application()
 
-from strategies.routing import websocket_urlpatterns as signal_sockets  # noqa: E402  (needs the app registry)
+from strategies.preload import preload_beside  # noqa: E402  (needs the app registry)
+from strategies.routing import websocket_urlpatterns as signal_sockets  # noqa: E402
 from trainingday.kept_threads import KeptThreads  # noqa: E402
 from trainingday.runs.routing import websocket_urlpatterns as run_sockets  # noqa: E402
 from trainingday.runs.sockets import SameOrigin  # noqa: E402
@@ -20,3 +21,4 @@ application = ProtocolTypeRouter(
         "websocket": SameOrigin(AuthMiddlewareStack(URLRouter([*run_sockets, *signal_sockets]))),
     }
 )
+preload_beside()

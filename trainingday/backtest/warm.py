@@ -28,7 +28,7 @@ def warm() -> None:
     Numba keys its cache by source file, argument types and CPU: a changed file or another machine
     compiles anew, and this may then be called again. Safe in several processes at once.
     """
-    bars = _small_market()
+    bars = small_market(N_BARS)
     positions = np.sign(np.sin(np.arange(N_BARS) / 7.0))
     run_backtest(bars, positions, COSTS, bars_per_year=365.0)
     run_backtest(bars, positions / 2, COSTS, bars_per_year=365.0, funding=np.zeros(N_BARS))
@@ -39,10 +39,11 @@ def warm() -> None:
         score_population(bars, family, np.zeros((2, 0)), COSTS, [slice(None)], bars_per_year=365.0)
 
 
-def _small_market() -> Bars:
-    close = 100.0 + 5.0 * np.sin(np.arange(N_BARS) / 9.0)
+def small_market(n_bars: int) -> Bars:
+    """Return made-up bars of a minute, a sine without volume."""
+    close = 100.0 + 5.0 * np.sin(np.arange(n_bars) / 9.0)
     open_ = np.concatenate((close[:1], close[:-1]))
-    stamps = 60_000_000 * np.arange(N_BARS, dtype=np.int64)
+    stamps = 60_000_000 * np.arange(n_bars, dtype=np.int64)
     return Bars.create(stamps, open_, np.maximum(open_, close), np.minimum(open_, close), close)
 
 

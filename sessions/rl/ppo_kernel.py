@@ -20,7 +20,6 @@ from sessions.rl.perceptron_kernel import (
     width_nb,
     work_nb,
 )
-from sessions.rl.prefetch_kernel import prefetch
 from trainingday.policy.network import N_POSITIONS
 from trainingday.typing import Float32Array, FloatArray, IntArray
 
@@ -194,18 +193,6 @@ def _choose_nb(
 
 
 @njit(cache=True, nogil=True)
-def _ask_nb(rollout: Rollout, places: IntArray) -> None:
-    """Ask memory for samples that are read later; a large rollout does not fit the nearest cache."""
-    n_inputs = rollout.observations.shape[2]
-    for place in places:
-        prefetch(rollout.observations, place * n_inputs)
-        prefetch(rollout.observations, place * n_inputs + n_inputs - 1)
-        prefetch(rollout.actions, place)
-        prefetch(rollout.log_probs, place)
-        prefetch(rollout.returns, place)
-
-
-@njit(cache=True, nogil=True)
 def _policy_delta_nb(
     layers: Float32Array,
     at: int,
@@ -265,7 +252,6 @@ def _minibatch_nb(
     for first in range(0, n_batch, BLOCK):
         places = work.places[first : min(first + BLOCK, n_batch)]
         n_columns = columns_nb(places.shape[0])
-        _ask_nb(rollout, work.places[first + BLOCK : min(first + 2 * BLOCK, n_batch)])
         for column in range(places.shape[0]):
             for source in range(n_inputs):
                 layers[source * n_columns + column] = observations[places[column], source]

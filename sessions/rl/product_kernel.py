@@ -39,34 +39,19 @@ def add_weighted_sums_nb(
             these, there = weights[row * row_stride :], out[row * n_columns + column :]
             left = n_rows - row
             if left >= 8:
-                if is_pair:
-                    add_weighted_tile(
-                        8, 2, these, row_stride, source_stride, strip, n_sources, n_columns, there
-                    )
-                else:
-                    add_weighted_tile(
-                        8, 1, these, row_stride, source_stride, strip, n_sources, n_columns, there
-                    )
+                add_weighted_tile(
+                    8, is_pair, these, row_stride, source_stride, strip, n_sources, n_columns, there
+                )
                 row += 8
             elif left >= 3:
-                if is_pair:
-                    add_weighted_tile(
-                        3, 2, these, row_stride, source_stride, strip, n_sources, n_columns, there
-                    )
-                else:
-                    add_weighted_tile(
-                        3, 1, these, row_stride, source_stride, strip, n_sources, n_columns, there
-                    )
+                add_weighted_tile(
+                    3, is_pair, these, row_stride, source_stride, strip, n_sources, n_columns, there
+                )
                 row += 3
             else:
-                if is_pair:
-                    add_weighted_tile(
-                        1, 2, these, row_stride, source_stride, strip, n_sources, n_columns, there
-                    )
-                else:
-                    add_weighted_tile(
-                        1, 1, these, row_stride, source_stride, strip, n_sources, n_columns, there
-                    )
+                add_weighted_tile(
+                    1, is_pair, these, row_stride, source_stride, strip, n_sources, n_columns, there
+                )
                 row += 1
 
 

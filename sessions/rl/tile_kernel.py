@@ -78,7 +78,7 @@ class _Tile:
 def _add_weighted(
     typing_context: Any,
     n_rows: Any,
-    n_vectors: Any,
+    is_pair: Any,
     weights: Any,
     row_stride: Any,
     source_stride: Any,
@@ -87,34 +87,51 @@ def _add_weighted(
     n_columns: Any,
     out: Any,
 ) -> Any:
-    """Add weighted sums of `sources` to `n_rows` x `n_vectors` (literals) vectors of `out`."""
-    rows, shifts = range(n_rows.literal_value), range(0, n_vectors.literal_value * LANES, LANES)
+    """Add weighted sums of `sources` to `n_rows` (a literal) rows of `out`, two vectors of each or one."""
+    rows = range(n_rows.literal_value)
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         tile = _Tile(context, builder, signature, values)
-        _, _, weights, row_stride, source_stride, sources, n_sources, n_columns, out = tile.values
-        places = [tile.row(row, n_columns, shift) for row in rows for shift in shifts]
-
-        def terms(turn: Any) -> list[tuple[Any, Any]]:
-            first, weight = builder.mul(turn, n_columns), builder.mul(turn, source_stride)
-            there = [
-                tile.load(sources, builder.add(first, ir.Constant(first.type, shift))) for shift in shifts
-            ]
-            found = [
-                _spread(builder, builder.load(builder.gep(weights, [builder.add(weight, begin)])))
-                for begin in begins
-            ]
-            return [(a, b) for a in found for b in there]
-
-        begins = [tile.row(row, row_stride) for row in rows]
-        for place, total in zip(
-            places, tile.sums([tile.load(out, place) for place in places], n_sources, terms), strict=True
-        ):
-            builder.store(total, _vector_at(builder, out, place), align=4)
+        _, is_pair, *rest = tile.values
+        with builder.if_else(is_pair) as (then, otherwise):
+            with then:
+                _emit_weighted(tile, rows, (0, LANES), *rest)
+            with otherwise:
+                _emit_weighted(tile, rows, (0,), *rest)
         return context.get_dummy_value()
 
     n = types.intp
-    return types.void(n_rows, n_vectors, weights, n, n, sources, n, n, out), emit
+    return types.void(n_rows, types.boolean, weights, n, n, sources, n, n, out), emit
+
+
+def _emit_weighted(
+    tile: _Tile,
+    rows: Sequence[int],
+    shifts: Sequence[int],
+    weights: Any,
+    row_stride: Any,
+    source_stride: Any,
+    sources: Any,
+    n_sources: Any,
+    n_columns: Any,
+    out: Any,
+) -> None:
+    builder = tile.builder
+    places = [tile.row(row, n_columns, shift) for row in rows for shift in shifts]
+    begins = [tile.row(row, row_stride) for row in rows]
+
+    def terms(turn: Any) -> list[tuple[Any, Any]]:
+        first, weight = builder.mul(turn, n_columns), builder.mul(turn, source_stride)
+        there = [tile.load(sources, builder.add(first, ir.Constant(first.type, shift))) for shift in shifts]
+        found = [
+            _spread(builder, builder.load(builder.gep(weights, [builder.add(weight, begin)])))
+            for begin in begins
+        ]
+        return [(a, b) for a in found for b in there]
+
+    totals = tile.sums([tile.load(out, place) for place in places], n_sources, terms)
+    for place, total in zip(places, totals, strict=True):
+        builder.store(total, _vector_at(builder, out, place), align=4)
 
 
 def _add_dots(

@@ -13,8 +13,9 @@ from sessions.criteria import measure_criteria
 from sessions.diagnostics import measure_diagnostics
 from sessions.models import ModelVersion, TrainingSession, Trial
 from strategies.exam import ExamResult
+from strategies.leaderboard import leaderboard
 from strategies.models import Tournament
-from strategies.queries import exams_summary, leaderboard
+from strategies.queries import exams_summary
 from trainingday.display import after_verdict, number
 from trainingday.markets.models import moment
 from trainingday.runs.models import RunState

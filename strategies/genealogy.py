@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from django.db.models import Max, QuerySet
 
+from strategies.leaderboard import MEASURES
 from strategies.models import StrategyPerformance, Tournament
-from strategies.queries import MEASURES
 from trainingday.exceptions import InvalidArgument
 from trainingday.typing import JSONDict
 

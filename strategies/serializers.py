@@ -11,6 +11,7 @@ from rest_framework import serializers
 from strategies import queries
 from strategies.ensembles import Member
 from strategies.genealogy import Genealogy
+from strategies.leaderboard import leaderboard
 from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament
 from strategies.plans import GENETIC, MAX_GENERATIONS, POPULATION_RANGE, SEARCHES
 from strategies.services import MAX_SEED
@@ -85,7 +86,7 @@ class TournamentDetailSerializer(TournamentSerializer):
         fields = [*TournamentSerializer.Meta.fields, "history", "summary", "leaderboard"]
 
     def get_leaderboard(self, tournament: Tournament) -> list[dict[str, Any]]:
-        return [line.as_dict() for line in queries.leaderboard(tournament)]
+        return [line.as_dict() for line in leaderboard(tournament)]
 
 
 class StartTournamentSerializer(RefuseUnknownFields, serializers.Serializer[Any]):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
-from strategies import queries
 from strategies.controls import N_RANDOM_CONTROLS, score_controls
 from strategies.diagnostics import data_snooping
 from strategies.ensemble_entrants import N_LEADERS, EnsembleEntrant, form_ensembles
@@ -22,10 +21,10 @@ from strategies.genetic.options import EvolutionOptions
 from strategies.genetic.pareto import WINNER_RULE, choose_winner, front_of, make_breeder
 from strategies.genetic.population import Individual
 from strategies.genetic.stats import GenerationStats
+from strategies.leaderboard import Standing, leaderboard
 from strategies.models import Strategy, StrategyPerformance, Tournament
 from strategies.pattern_entrant import enter_patterns
 from strategies.plans import NSGA2, Plan, plan_of
-from strategies.queries import Standing
 from strategies.records import load_individuals, store_conclusion, store_generation, strategies_of
 from strategies.scoring import ValidationScorer
 from trainingday.bars import Bars
@@ -358,7 +357,7 @@ def _result(tournament: Tournament) -> TournamentResult:
         random_sharpe=tournament.summary["random"]["best"],
         n_entrants=tournament.n_entrants or 0,
         n_evaluations=tournament.summary["n_evaluations"],
-        leaderboard=tuple(queries.leaderboard(tournament)),
+        leaderboard=tuple(leaderboard(tournament)),
     )
 
 

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from strategies import queries
+from strategies.leaderboard import Standing, leaderboard
 from strategies.models import Tournament
 from strategies.plans import SEARCHES
-from strategies.queries import Standing
 from trainingday.charts import Chart, Trace
 from trainingday.runs.progress import RunProgress, read_progress
 from trainingday.typing import JSONDict
@@ -36,7 +35,7 @@ class TournamentPage:
 
     @cached_property
     def standings(self) -> list[Standing]:
-        return queries.leaderboard(self.tournament, per_family=N_OF_A_FAMILY)
+        return leaderboard(self.tournament, per_family=N_OF_A_FAMILY)
 
     @property
     def search(self) -> str:

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from strategies import queries
 from strategies.family_tree import lay_out
 from strategies.genealogy import TreeFilter, export_rows, read_card, read_genealogy
+from strategies.leaderboard import standings
 from strategies.models import Tournament
 from strategies.tournament_page import SCORE_COLUMNS, TournamentPage
 from trainingday.exceptions import InvalidArgument
@@ -54,7 +55,7 @@ def genealogy(request: HttpRequest, pk: int) -> HttpResponse:
 def leaderboard_file(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     """Every different strategy of a tournament with its validation scores."""
     row = get_object_or_404(Tournament, pk=pk)
-    rows = ([getattr(line, name) for name in SCORE_COLUMNS] for line in queries.standings(row))
+    rows = ([getattr(line, name) for name in SCORE_COLUMNS] for line in standings(row))
     return export(kind, f"{row.public_id}-leaderboard", SCORE_COLUMNS, rows, {"tournament": row.pk})
 
 

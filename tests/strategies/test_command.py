@@ -1,7 +1,7 @@
 import pytest
 from django.core.management import call_command
 
-from strategies import queries
+from strategies.leaderboard import leaderboard
 from strategies.management.commands import tournament as command
 from strategies.models import Tournament
 from tests.markets import gaussian_bars
@@ -66,5 +66,5 @@ def test_too_few_bars_exit_with_2(capsys):
 def test_every_line_has_a_cell_for_every_column():
     market, _, _ = null_market()
     call_command("tournament", market=market.slug, generations=1, population=8, seed=3)
-    lines = queries.leaderboard(Tournament.objects.get())
+    lines = leaderboard(Tournament.objects.get())
     assert {len(command._cells(line)) for line in lines} == {len(command.COLUMNS)}

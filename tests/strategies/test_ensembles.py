@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from django.conf import settings
 
-from strategies import queries, signals
+from strategies import signals
 from strategies.ensembles import Member, load_members, pick_different
 from strategies.exam import crown
 from strategies.genealogy import TreeFilter, read_genealogy
+from strategies.leaderboard import leaderboard
 from strategies.library.ensemble import Ensemble
 from strategies.models import StrategyPerformance
 from strategies.plans import standalone_configuration
@@ -119,7 +120,7 @@ def test_a_tournament_forms_ensembles_of_its_fittest_with_their_parents():
         prints = {parent.strategy.fingerprint for parent in row.parents.select_related("strategy")}
         assert prints == {member.fingerprint for member in members}
         assert row.strategy.parameters["n_members"] == len(members)
-    lines = [line for line in queries.leaderboard(run, 100) if not line.is_control]
+    lines = [line for line in leaderboard(run, 100) if not line.is_control]
     assert lines[0].strategy_id == run.winner_id
     assert "ensemble" in {line.name for line in lines}
     assert lines[0].fitness == max(line.fitness for line in lines if line.fitness is not None)

@@ -3,6 +3,7 @@ import pytest
 from strategies import queries
 from strategies import tournament as module
 from strategies.exam import costs_of
+from strategies.leaderboard import leaderboard
 from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament
 from strategies.plans import plan_of, session_configuration
 from strategies.positions import CONTROLS, get_or_create_strategy, positions_of
@@ -86,7 +87,7 @@ def test_controls_take_part_and_cannot_win():
     assert {row.strategy_name for row in controls} == set(CONTROLS)
     assert all(row.rank is None for row in controls)
     assert run.winner.family not in CONTROLS
-    assert [line.place for line in queries.leaderboard(run)][-3:] == [None] * 3
+    assert [line.place for line in leaderboard(run)][-3:] == [None] * 3
     assert f"{run.summary['random']['best']:.2f}" in run.reason
 
 
@@ -99,7 +100,7 @@ def test_the_random_control_trades_as_much_as_the_winner():
 
 def test_the_winner_is_the_fittest_and_its_score_is_its_validation_sharpe():
     run = finished(tournament(null_market()[0]))
-    best = queries.leaderboard(run)[0]
+    best = leaderboard(run)[0]
     assert best.strategy_id == run.winner_id
     assert best.sharpe_ratio == run.winner_sharpe
     assert run.summary["winner_fitness"] == best.fitness
@@ -372,7 +373,7 @@ def test_a_past_population_founds_the_next_tournament():
     founders = StrategyPerformance.objects.filter(tournament=run, operator="past")
     best = [
         line.strategy_id
-        for line in queries.leaderboard(past, 100)
+        for line in leaderboard(past, 100)
         if line.name not in (*CONTROLS, "ensemble") and line.fitness is not None
     ]
     assert 0 < founders.count() <= 10

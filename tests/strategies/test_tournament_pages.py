@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from strategies import queries
 from strategies.exam import crown
 from strategies.forward import follow_market
 from strategies.genealogy import TreeFilter, read_card, read_genealogy
+from strategies.leaderboard import ALIKE, leaderboard, standings
 from strategies.models import Champion, Strategy, StrategyPerformance
 from strategies.positions import ensemble_strategy, get_or_create_strategy
 from strategies.services import retire
@@ -87,16 +87,16 @@ def test_strategies_that_traded_alike_share_a_line(finished):
         for name in ("fitness", "sharpe_ratio", "total_return", "n_trades", "strategy_name", "operator")
     }
     StrategyPerformance.objects.create(tournament=finished, strategy=twin, uid="g9-9", generation=9, **fields)
-    [line] = [line for line in queries.leaderboard(finished, 200) if line.strategy_id == row.strategy_id]
+    [line] = [line for line in leaderboard(finished, 200) if line.strategy_id == row.strategy_id]
     assert line.n_alike >= 1
-    assert twin.pk not in {line.strategy_id for line in queries.leaderboard(finished, 200)}
+    assert twin.pk not in {line.strategy_id for line in leaderboard(finished, 200)}
 
 
 @pytest.mark.parametrize("page", [1, 7, 600])
 def test_the_board_is_the_same_however_few_strategies_are_read_at_a_time(finished, monkeypatch, page):
-    whole = queries.leaderboard(finished, 10_000)
-    monkeypatch.setattr(queries, "PAGE", page)
-    assert list(queries.standings(finished)) == whole
+    whole = leaderboard(finished, 10_000)
+    monkeypatch.setattr("strategies.leaderboard.PAGE", page)
+    assert list(standings(finished)) == whole
     places = [line.place for line in whole if not line.is_control]
     assert places == list(range(1, len(places) + 1)) and len(places) > 7
     assert sum(line.n_alike for line in whole) + len(whole) == len(
@@ -108,29 +108,29 @@ def test_a_limit_counts_different_strategies_however_many_traded_alike(finished)
     best = finished.performances.filter(rank__isnull=False, fitness__isnull=False).order_by("-fitness", "pk")[
         0
     ]
-    fields = {name: getattr(best, name) for name in (*queries.ALIKE, "operator")}
+    fields = {name: getattr(best, name) for name in (*ALIKE, "operator")}
     for number in range(100):
         twin = get_or_create_strategy(finished.market, "donchian", {"entry": 100 + number, "exit": 7})
         finished.performances.create(strategy=twin, uid=f"g9-{number}", generation=9, **fields)
-    board = queries.leaderboard(finished, 2)
+    board = leaderboard(finished, 2)
     assert [line.place for line in board if not line.is_control] == [1, 2]
     assert board[0].n_alike >= 99
 
 
 def test_at_most_five_of_a_family_are_shown_and_places_count_all(finished):
-    lines = [line for line in queries.leaderboard(finished, 500) if not line.is_control]
-    few = [line for line in queries.leaderboard(finished, 500, per_family=2) if not line.is_control]
+    lines = [line for line in leaderboard(finished, 500) if not line.is_control]
+    few = [line for line in leaderboard(finished, 500, per_family=2) if not line.is_control]
     assert max(sum(one.name == line.name for one in few) for line in few) == 2
     assert {line.place for line in few} <= {line.place for line in lines}
     assert [line.place for line in few] == sorted(line.place for line in few)
 
 
 def test_the_best_of_every_family_is_shown_whatever_its_place(finished, monkeypatch):
-    everyone = [line for line in queries.leaderboard(finished, 500) if not line.is_control]
+    everyone = [line for line in leaderboard(finished, 500) if not line.is_control]
     best = {line.name: line for line in reversed(everyone)}
     assert max(line.place for line in best.values()) > 4
-    monkeypatch.setattr(queries, "CLONES_READ", 1)
-    few = [line for line in queries.leaderboard(finished, 4, per_family=2) if not line.is_control]
+    monkeypatch.setattr("strategies.leaderboard.CLONES_READ", 1)
+    few = [line for line in leaderboard(finished, 4, per_family=2) if not line.is_control]
     assert {line.name for line in few} == set(best)
     scored = {(line.name, line.place) for line in best.values() if line.fitness is not None}
     assert scored <= {(line.name, line.place) for line in few}

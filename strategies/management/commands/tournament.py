@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strategies import queries
+from strategies.leaderboard import Standing, leaderboard
 from strategies.models import Tournament
 from strategies.plans import GENETIC, SEARCHES
 from strategies.services import request_tournament
@@ -66,7 +67,7 @@ class Command(BaseCommand):
 
 
 def _print(tournament: Tournament, console: Console) -> None:
-    lines = queries.leaderboard(tournament, N_LINES)
+    lines = leaderboard(tournament, N_LINES)
     if lines:
         table = Table(
             title=f"{tournament.public_id}, seed {tournament.seed}: scores on validation, net of costs",
@@ -87,7 +88,7 @@ def _print(tournament: Tournament, console: Console) -> None:
         console.print(queries.exams_summary(tournament.market, window), markup=False)
 
 
-def _cells(line: queries.Standing) -> list[str]:
+def _cells(line: Standing) -> list[str]:
     total = None if line.total_return is None else 100 * line.total_return
     return [
         "–" if line.place is None else str(line.place),

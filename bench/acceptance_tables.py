@@ -16,6 +16,7 @@ FLOOR = 0.8  # of the oracle's Sharpe ratio
 COLUMNS = {
     "deployed": ("deployed", "traded"),
     "without overlay": ("deployed", "mean"),
+    "five found": ("found", "mean"),
     "five default PPO": ("ppo", "mean"),
     "five default exact": ("policy_gradient", "mean"),
 }
@@ -65,8 +66,8 @@ def _print_shares(rows: Sequence[JSONDict]) -> None:
             shares = [share(row, part, kind) for row in found]
             n_above = sum(value >= FLOOR for value in shares)
             cells.append(f"{label} {statistics.median(shares):.2f} {min(shares):.2f} {n_above}/{len(shares)}")
-        algorithms = [row["algorithm"] for row in found]
-        chosen = ", ".join(f"{one} {algorithms.count(one)}" for one in sorted(set(algorithms)))
+        taken = [row["settings"]["chosen"] for row in found]
+        chosen = ", ".join(f"{one} {taken.count(one)}" for one in sorted(set(taken)))
         oracle = statistics.median(row["oracle"]["sharpe"] for row in found)
         n_passed = sum(row["verdict"] == "passed" for row in found)
         print(
@@ -101,7 +102,7 @@ def _print_search(rows: Sequence[JSONDict]) -> None:
 def _gaps(
     rows: Sequence[JSONDict], algorithm: str, measure: Callable[[JSONDict, str, str], float]
 ) -> list[float]:
-    return [measure(row, "selection", "mean") - measure(row, algorithm, "mean") for row in rows]
+    return [measure(row, "found", "mean") - measure(row, algorithm, "mean") for row in rows]
 
 
 def _sharpe(row: JSONDict, part: str, kind: str) -> float:
@@ -111,7 +112,7 @@ def _sharpe(row: JSONDict, part: str, kind: str) -> float:
 def _print_ensembles(rows: Sequence[JSONDict]) -> None:
     print("\nMean position of five seeds minus the mean of the five alone, out of sample")
     print("(Sharpe ratio; drawdown: positive is shallower; in how many both are no worse)")
-    for part in ("selection", "ppo", "policy_gradient"):
+    for part in ("found", "ppo", "policy_gradient"):
         for name, found in _by_market(rows):
             gains, falls = (
                 [_gain(row[part], measure) for row in found] for measure in ("sharpe", "drawdown")

@@ -8,7 +8,8 @@ The second prints the tables of what is there; the first runs, then prints them.
 Each session is the product's own: bars loaded as a file, `manage.py train` with its scan, tournament, search, final
 trainings and exam. What it would deploy is then backtested on 100,000 bars of another path of the same market.
 83,690 bars: a session's own split makes 50,000 of them train, 16,666 validation and 16,666 test. On the same train
-and validation five default trainings of PPO and of the exact policy gradient stand beside it.
+and validation stand five trainings each of what the search found and of PPO's and the exact policy gradient's defaults;
+those that the session took are its own.
 
 One seed of each market, then the next seed: what has run so far is balanced. Each session is a line of
 FOLDER/outcomes.jsonl; a run that was stopped goes on behind the last line. One core: trials are evaluated in line.
@@ -53,9 +54,8 @@ N_BARS, N_LATER = 83_690, 100_000
 FIRST_SEED = 5001
 TEN_YEARS_US = 87_600 * HOUR_US  # the importer refuses bars of the future
 SLOW, SLOW_SEEDS = "ou_slow_hourly", 3
-DEFAULTS = ("ppo", "policy_gradient")
 N_MEMBERS = 5
-FIRST_DEFAULT_INDEX = 2_000_000  # seeds that no part of a session uses
+FIRST_MEMBER_INDEX = 2_000_000  # seeds that no part of a session uses
 
 
 def use_home(folder: Path) -> None:
@@ -135,16 +135,15 @@ class Later:
         return {"traded": self.score(model.positions_on(self.bars)), **self.score_policy(model.policy)}
 
 
-def train_defaults(bars: Bars, bars_per_year: float, algorithm: str, seed: int) -> PolicyEnsemble:
-    """Return five trainings of an algorithm's defaults on the bars that a session trains on."""
+def train_members(bars: Bars, bars_per_year: float, settings: JSONDict, seed: int) -> PolicyEnsemble:
+    """Return five trainings of some settings on the bars that a session trains on."""
     split = plan_split(len(bars), bars.timestamps)
-    settings = default_hyperparameters(algorithm).as_dict()
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder, "bars.npz")
         save_bundle(bundle, bars[: split.validation.stop])
         spans = [(part.start, part.stop) for part in (split.train, split.validation)]
         task = TrialTask(settings, 0, str(bundle), spans[0], spans[1], COSTS, bars_per_year)
-        seeds = [trial_seed(seed, FIRST_DEFAULT_INDEX + index) for index in range(N_MEMBERS)]
+        seeds = [trial_seed(seed, FIRST_MEMBER_INDEX + index) for index in range(N_MEMBERS)]
         return PolicyEnsemble(
             tuple(train_member(with_settings(task, settings, one)).network for one in seeds)
         )
@@ -158,6 +157,14 @@ def stage_seconds(session: TrainingSession) -> dict[str, float]:
     times = [(str(event.payload["stage"]), event.created_at) for event in events]
     pairs = pairwise([*times, ("", session.finished_at)])
     return {name: round((after - at).total_seconds(), 1) for (name, at), (_, after) in pairs if name}
+
+
+def sides(session: TrainingSession) -> dict[str, JSONDict]:
+    """Return what stands side by side: the settings of the search's best trial, and two algorithms' defaults."""
+    from sessions.search_stage import best_trials
+
+    defaults = {name: default_hyperparameters(name).as_dict() for name in ("policy_gradient", "ppo")}
+    return {"found": best_trials(list(session.trials.all()))[0].hyperparameters, **defaults}
 
 
 def outcome(name: str, seed: int, preset: str, folder: Path) -> JSONDict:
@@ -180,16 +187,24 @@ def outcome(name: str, seed: int, preset: str, folder: Path) -> JSONDict:
         row |= {
             "algorithm": candidate.algorithm,
             "overlay": candidate.overlay.get("chosen"),
+            "settings": candidate.settings_choice,
             "deployed": later.score_artifact(candidate.artifact),
             "selection": later.score_artifact(candidate.selection_strategy.artifact),
         }
     if name in PLANTED:
         best = oracle_positions(name, later.bars, COSTS.fee, risk_aversion(bars_per_year))
         row["oracle"] = later.score(best)
+    if name in PLANTED and candidate is not None:
         began = time.process_time()
-        for algorithm in DEFAULTS:
-            row[algorithm] = later.score_policy(train_defaults(bars, bars_per_year, algorithm, seed))
-        row["defaults_cpu_seconds"] = time.process_time() - began
+        taken = {"found": "found", "defaults": "policy_gradient"}[candidate.settings_choice["chosen"]]
+        for part, settings in sides(session).items():
+            is_taken = part == taken
+            row[part] = (
+                row["selection"]
+                if is_taken
+                else later.score_policy(train_members(bars, bars_per_year, settings, seed))
+            )
+        row["members_cpu_seconds"] = time.process_time() - began
     return row
 
 

@@ -39,8 +39,7 @@ def measure_criteria(
     day: Day, candidate: ModelVersion, result: ExamResult, scan: PatternScan, tournament: Tournament
 ) -> list[Criterion]:
     """Return every criterion, measured or with the reason why it could not be."""
-    members = [member["validation_sharpe"] for member in candidate.members]
-    searched = candidate.warm_start.get("scratch_scores", members)
+    searched = candidate.settings_choice["found_scores"]
     return [
         _sharpe(day, candidate, result),
         new_patterns(scan.n_new or 0, scan.n_found or 0, scan.n_tested or 0),

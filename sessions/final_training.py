@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sessions.day import Day
 from sessions.executor import TrialExecutor
-from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member, with_steps
+from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member
 from sessions.overlay_choice import choose_overlay, default_overlays
 from sessions.rl.errors import TrainingDiverged
 from sessions.rl.hyperparameters import default_hyperparameters
 from sessions.rl.monitor import rank_value
 from sessions.rl.search import trial_seed
+from sessions.settings_choice import FOUND, choose_settings, default_settings
 from sessions.warm_start import WARM, Origin, settle, warm_origin
 from trainingday.backtest.overlay_records import Known
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.network import PolicyNetwork
-from trainingday.stats.criteria import MIN_SEEDS
 from trainingday.typing import JSONDict
 
 BASELINE_ALGORITHM = "ppo"
@@ -38,9 +38,12 @@ class Fit:
     members : tuple of Member
         Fitted on train alone, best on validation first; the only ones that validation may score.
     refits : tuple of PolicyNetwork
-        The same seeds for the same steps on all bars before the test gap: what is examined and deployed.
+        The same seeds on all bars before the test gap: what is examined and deployed.
     default_scores : tuple of float or None
-        Validation Sharpe ratios of the algorithm's default settings, trained with the same seeds.
+        Validation Sharpe ratios of the default settings, trained with the same seeds.
+    settings : dict
+        What validation said of the best trial's settings and the default ones, see `sessions.settings_choice`;
+        {} for a baseline.
     overlays : tuple of overlays
         Chosen on validation, deployed with the refits.
     overlay : dict
@@ -54,6 +57,7 @@ class Fit:
     refits: tuple[PolicyNetwork, ...]
     overlays: tuple[Known, ...]
     default_scores: tuple[float | None, ...] = ()
+    settings: JSONDict = field(default_factory=dict)
     overlay: JSONDict = field(default_factory=dict)
     warm_start: JSONDict = field(default_factory=dict)
 
@@ -80,10 +84,11 @@ def fit_baseline(day: Day, executor: TrialExecutor, span: Span) -> Fit:
 
 
 def fit_candidate(day: Day, executor: TrialExecutor, hyperparameters: JSONDict, span: Span) -> Fit:
-    """Return several seeds of the best trial's settings, the best of them kept and refitted.
+    """Return several seeds of the settings that become the candidate, the best of them kept and refitted.
 
-    Where the champion is a model and train holds newer bars, as many seeds go on from its weights; whichever
-    scores higher on validation becomes the candidate.
+    Seeds of the best trial's settings stand beside the same seeds of the default ones, which stay unless they
+    are beaten beyond chance. Where the champion is a model and train holds newer bars, as many seeds go on
+    from its weights; whichever scores higher on validation becomes the candidate.
 
     Raises
     ------
@@ -95,16 +100,22 @@ def fit_candidate(day: Day, executor: TrialExecutor, hyperparameters: JSONDict, 
     origin = warm_origin(day)
     with tempfile.TemporaryDirectory(prefix="members-") as folder:
         groups = {
-            "fit on train": _scratch_tasks(day, hyperparameters, folder),
+            "best trial's settings on train": _scratch_tasks(
+                day, hyperparameters, day.preset.steps_factor, folder, "found"
+            ),
+            "default settings on train": _scratch_tasks(day, default_settings(), 1.0, folder, "default"),
             "warm start on train": _warm_tasks(day, origin, folder),
-            "default settings on train": _default_tasks(day, hyperparameters["algorithm"], folder),
         }
-        scratch, warm, defaults = _fit_groups(day, executor, groups, fit_span)
-        kept, record = _best(scratch, size), {}
+        found, defaults, warm = _fit_groups(day, executor, groups, fit_span)
+        settings = _settle_settings(day, found, defaults)
+        if settings["chosen"] == FOUND:
+            kept = _able(found, size)
+        else:
+            kept, hyperparameters = _able(defaults, size), default_settings()
+        record: JSONDict = {}
         if origin is not None:
             continued = _able(warm, size)
             record = settle(day, origin, _ensemble(kept), _ensemble(continued) if continued else None)
-            record["scratch_scores"] = [member.score for _, member in kept]
             if record["won"] == WARM:
                 kept, hyperparameters = continued, origin.hyperparameters
         refits = _refit(day, executor, kept, refit_span)
@@ -117,6 +128,7 @@ def fit_candidate(day: Day, executor: TrialExecutor, hyperparameters: JSONDict, 
         refits,
         choice.overlays,
         tuple(member.score for _, member in defaults),
+        settings,
         choice.record,
         record,
     )
@@ -135,17 +147,24 @@ def _able(fitted: Sequence[Trained], size: int) -> list[Trained]:
     return [pair for pair in ranked if pair[1].network][:size]
 
 
-def _best(fitted: Sequence[Trained], size: int) -> list[Trained]:
-    kept = _able(fitted, size)
-    if not kept:
-        raise TrainingDiverged(f"every final training diverged; the last: {fitted[-1][1].reason}")
-    return kept
+def _settle_settings(day: Day, found: Sequence[Trained], defaults: Sequence[Trained]) -> JSONDict:
+    size = day.preset.ensemble_size
+    sides = [_able(side, size) for side in (found, defaults)]
+    if not any(sides):
+        raise TrainingDiverged(f"every final training diverged; the last: {found[-1][1].reason}")
+    one, other = [
+        day.on_validation(_ensemble(side).positions_on(day.seen)) if side else None for side in sides
+    ]
+    scores = [member.score for _, member in found]
+    return choose_settings(
+        one, other, found_scores=scores, n_trials=day.n_trials, bars_per_year=day.bars_per_year
+    )
 
 
 def _refit(
     day: Day, executor: TrialExecutor, kept: Sequence[Trained], span: Span
 ) -> tuple[PolicyNetwork, ...]:
-    tasks = [with_steps(task, member.best_step, f"{task.progress_file}-refit") for task, member in kept]
+    tasks = [replace(task, progress_file=f"{task.progress_file}-refit") for task, _ in kept]
     refitted = _train_all(
         day, executor, refit_member, tasks, span, ["refit on train + validation"] * len(tasks)
     )
@@ -161,10 +180,13 @@ def _seeds(day: Day) -> list[int]:
     ]
 
 
-def _scratch_tasks(day: Day, hyperparameters: JSONDict, folder: str) -> list[MemberTask]:
-    n_steps = round(hyperparameters["n_steps"] * day.preset.final_steps_factor / day.preset.steps_factor)
+def _scratch_tasks(
+    day: Day, hyperparameters: JSONDict, steps_factor: float, folder: str, name: str
+) -> list[MemberTask]:
+    """Return trainings from scratch; their settings' steps are `steps_factor` times their algorithm's default."""
+    n_steps = round(hyperparameters["n_steps"] * day.preset.final_steps_factor / steps_factor)
     return [
-        MemberTask(day.task(hyperparameters, seed, n_steps=n_steps), str(Path(folder, f"fit-{seed}")))
+        MemberTask(day.task(hyperparameters, seed, n_steps=n_steps), str(Path(folder, f"{name}-{seed}")))
         for seed in _seeds(day)
     ]
 
@@ -178,21 +200,6 @@ def _warm_tasks(day: Day, origin: Origin | None, folder: str) -> list[MemberTask
             str(Path(folder, f"warm-{seed}")),
         )
         for index, seed in enumerate(_seeds(day))
-    ]
-
-
-def _default_tasks(day: Day, algorithm: str, folder: str) -> list[MemberTask]:
-    """Return trainings of the algorithm's default settings with the same seeds: what the search is worth.
-
-    With fewer than 5 seeds nothing can be said about that, and none is trained.
-    """
-    if day.preset.n_final_seeds < MIN_SEEDS:
-        return []
-    plain = default_hyperparameters(algorithm)
-    n_steps = round(plain.n_steps * day.preset.final_steps_factor)
-    return [
-        MemberTask(day.task(plain.as_dict(), seed, n_steps=n_steps), str(Path(folder, f"default-{seed}")))
-        for seed in _seeds(day)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sessions.rl.errors import TrainingDiverged
@@ -77,9 +77,10 @@ def fit_member(member: MemberTask) -> Member:
 
 
 def refit_member(member: MemberTask) -> Member:
-    """Return the seed trained on all bars before the test gap, for exactly the task's steps.
+    """Return the seed trained on all bars before the test gap, for all of the task's steps.
 
-    The learning rate decays over these steps, so the result is a model of its own; nothing selects it.
+    No validation is left to pick a checkpoint on. The step that was best in the fit is no guide: it moves by
+    chance, and exact gradients refitted up to it lost to those that ran their whole course (docs/LEARNING.md).
     """
     from sessions.rl.training import train  # torch: loaded only where training happens
 
@@ -109,10 +110,6 @@ def read_progress(member: MemberTask) -> JSONDict | None:
     except (OSError, ValueError):
         return None
     return progress
-
-
-def with_steps(member: MemberTask, n_steps: int, progress_file: str) -> MemberTask:
-    return MemberTask(replace(member.task, n_steps=n_steps), progress_file)
 
 
 def _writer(path: str) -> Callable[[int, int, float, float | None], None]:

@@ -17,6 +17,7 @@ from sessions.final_training import (
     fit_candidate,
 )
 from sessions.models import ModelVersion, Trial
+from sessions.settings_choice import DEFAULTS
 from sessions.warm_start import WARM
 from strategies.models import Champion, Strategy
 from strategies.positions import MODEL_FAMILY, get_or_create_strategy, positions_of
@@ -80,7 +81,7 @@ def honest_strategy(model: ModelVersion, day: Day) -> Strategy:
 
 
 def train_candidate(day: Day, executor: TrialExecutor, best: Trial, span: Span) -> ModelVersion:
-    """Return the candidate: several seeds of the best settings, the best of them trading their mean.
+    """Return the candidate: several seeds of the settings that were chosen, the best of them trading their mean.
 
     It is scored on validation as fitted on train alone, and then fitted again on all bars before the
     test gap: that last artefact is what is examined and, if it passes, deployed.
@@ -106,9 +107,12 @@ def _save_baseline(day: Day, fit: Fit) -> ModelVersion:
 
 def _save_candidate(day: Day, fit: Fit) -> ModelVersion:
     everything = slice(0, day.split.validation.stop)
-    reason = f"best of {day.session.trials.count()} trials on validation"
+    n_trials = day.session.trials.count()
+    reason = f"best of {n_trials} trials on validation"
+    if fit.settings["chosen"] == DEFAULTS:
+        reason = f"default settings, which the best of {n_trials} trials did not beat beyond chance"
     if fit.warm_start.get("won") == WARM:
-        reason = f"version {fit.warm_start['parent']} trained on with newer bars, better than the {reason}"
+        reason = f"version {fit.warm_start['parent']} trained on with newer bars, better than from scratch"
     return _create_version(
         day,
         fit,
@@ -170,6 +174,7 @@ def _create_version(
             weights_hash=fit.deployed.weights_hash(),
             members=[member.as_dict() for member in fit.members],
             default_scores=list(fit.default_scores),
+            settings_choice=fit.settings,
             overlay=fit.overlay,
             warm_start=fit.warm_start,
             validation=metrics.as_dict(),

@@ -139,7 +139,12 @@ class ModelVersion(models.Model):
         default=list, help_text="Per seed: score on validation, steps, weights hash, learning curve."
     )
     default_scores = models.JSONField(
-        default=list, help_text="Validation Sharpe of the algorithm's defaults, trained with the same seeds."
+        default=list, help_text="Validation Sharpe of the default settings, trained with the same seeds."
+    )
+    settings_choice = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="The best trial's settings against the default ones, on validation.",
     )
     overlay = models.JSONField(
         default=dict,

@@ -148,6 +148,7 @@ def _fit_against(day: Day, version: ModelVersion, fit: Fit, name: str) -> int:
     n_values += compare(f"{name}, seed", *members)
     n_values += compare(f"{name}, weights hash", version.weights_hash, fit.deployed.weights_hash())
     n_values += compare(f"{name}, default settings", version.default_scores, list(fit.default_scores))
+    n_values += compare(f"{name}, settings", version.settings_choice, fit.settings)
     n_values += compare(f"{name}, warm start", version.warm_start, fit.warm_start)
     n_values += compare(f"{name}, overlay", version.overlay, fit.overlay)
     positions = TradedModel(fit.selection, fit.overlays).positions_on(day.seen)

@@ -52,6 +52,7 @@ def build_report(
             "algorithm": candidate.algorithm,
             "hyperparameters": candidate.hyperparameters,
             "n_seeds": len(candidate.members),
+            "settings": candidate.settings_choice,
             "overlay": candidate.overlay.get("chosen"),
             "warm_start": candidate.warm_start,
             "validation": candidate.validation,
@@ -149,8 +150,10 @@ def _facts(session: TrainingSession, report: JSONDict) -> Table:
     table.add_row(
         "candidate",
         f"{candidate['algorithm']}, {candidate['n_seeds']} seeds trading their mean: validation Sharpe "
-        f"{number(session.new_sharpe)}, chosen among {search['n_trials']} trials",
+        f"{number(session.new_sharpe)}",
     )
+    if settings := candidate.get("settings"):
+        table.add_row("settings", _settings(settings))
     table.add_row("overlay", f"{str(candidate.get('overlay') or 'none').replace('_', ' ')}, signed with it")
     if warm := candidate.get("warm_start"):
         table.add_row(
@@ -171,6 +174,14 @@ def _facts(session: TrainingSession, report: JSONDict) -> Table:
         f"{session.duration:.0f} s, {report['cost']['cpu_seconds']:.0f} CPU seconds, {_looks(report['cost']['looks'])}",
     )
     return table
+
+
+def _settings(record: JSONDict) -> str:
+    return (
+        f"best of {record['n_trials']} trials: {number(record['found_sharpe'])}, defaults of {record['algorithm']}: "
+        f"{number(record['default_sharpe'])}, p-value {number(record['p_value'], 4)} of {number(record['level'], 4)} "
+        f"needed; taken: {record['chosen']}"
+    )
 
 
 def _standings(rows: list[JSONDict]) -> Table:

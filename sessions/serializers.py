@@ -89,7 +89,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         fields = [
             "id", "market", "number", "session", "parent", "stage", "stage_reason", "algorithm", "hyperparameters",
             "seed", "dataset", "train_first_us", "train_last_us", "artifact", "weights_hash", "members", "validation",
-            "validation_sharpe", "overlay", "warm_start", "signature", "created_at",
+            "validation_sharpe", "settings_choice", "overlay", "warm_start", "signature", "created_at",
         ]  # fmt: skip
 
 

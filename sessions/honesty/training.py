@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sessions.members import Member, MemberTask, fit_member, refit_member, with_steps
+from sessions.members import Member, MemberTask, fit_member, refit_member
 from sessions.model_stage import FIRST_FINAL_INDEX
 from sessions.overlay_choice import choose_overlay
 from sessions.rl.monitor import rank_value
@@ -21,11 +21,14 @@ from sessions.rl.search import (
     suggest_batch,
     trial_seed,
 )
+from sessions.settings_choice import FOUND, choose_settings, default_settings
 from strategies.grading import ExamRoom
 from strategies.traded_model import TradedModel
+from trainingday.backtest.engine import run_backtest
 from trainingday.backtest.overlay_records import Known
+from trainingday.backtest.result import BacktestResult
 from trainingday.policy.ensemble import PolicyEnsemble
-from trainingday.typing import JSONDict
+from trainingday.typing import FloatArray, JSONDict
 
 
 def train_quickly(
@@ -33,8 +36,8 @@ def train_quickly(
 ) -> TradedModel | None:
     """Return the candidate of a session with the quick preset; None where every trial or seed diverged.
 
-    Searched on train and validation, the best settings trained with several seeds, the best of those on
-    validation fitted again on all bars before the test gap, and traded with the overlay that validation
+    Searched on train and validation, the best settings and the default ones trained with several seeds each,
+    those that validation chose fitted again on all bars before the test gap, and traded with the overlay that validation
     chose: what is examined is what would be deployed.
     """
     preset = preset or get_preset("quick")
@@ -71,31 +74,63 @@ def _train(
     room: ExamRoom, seed: int, bundle: str, preset: Preset, best: TrialRecord, folder: Path
 ) -> TradedModel | None:
     n_steps = round(best.hyperparameters["n_steps"] * preset.final_steps_factor / preset.steps_factor)
+    plain = default_settings()
+    found = _fit(room, seed, bundle, preset, dict(best.hyperparameters), n_steps, folder / "found")
+    defaults = _fit(
+        room,
+        seed,
+        bundle,
+        preset,
+        plain,
+        round(plain["n_steps"] * preset.final_steps_factor),
+        folder / "default",
+    )
+    if not found and not defaults:
+        return None
+    results = [_on_validation(room, side) if side else None for side in (found, defaults)]
+    record = choose_settings(
+        *results, found_scores=(), n_trials=preset.n_trials, bars_per_year=room.bars_per_year
+    )
+    kept = found if record["chosen"] == FOUND else defaults
+    refits = [refit_member(task) for task, _ in kept]
+    networks = tuple(member.network for member in refits if member.network is not None)
+    if len(networks) < len(kept):
+        return None
+    return TradedModel(PolicyEnsemble(networks), _overlays(room, kept))
+
+
+Trained = tuple[MemberTask, Member]
+
+
+def _fit(
+    room: ExamRoom, seed: int, bundle: str, preset: Preset, settings: JSONDict, n_steps: int, file: Path
+) -> list[Trained]:
+    """Return the seeds that did not diverge, best on validation first, as many as an ensemble holds."""
     fitted = []
     for place in range(preset.n_final_seeds):
         own = trial_seed(seed, FIRST_FINAL_INDEX + place)
-        task = _task(room, dict(best.hyperparameters), own, bundle, n_steps=n_steps)
-        member_task = MemberTask(task, str(folder / f"fit-{place}"))
-        fitted.append((member_task, fit_member(member_task)))
+        task = MemberTask(_task(room, settings, own, bundle, n_steps=n_steps), f"{file}-{place}")
+        fitted.append((task, fit_member(task)))
     able = [pair for pair in fitted if pair[1].network is not None]
-    kept = sorted(able, key=lambda pair: -rank_value(pair[1].score))[: preset.ensemble_size]
-    refits = [
-        refit_member(with_steps(task, member.best_step, f"{task.progress_file}-refit"))
-        for task, member in kept
-    ]
-    networks = tuple(member.network for member in refits if member.network is not None)
-    if not networks or len(networks) < len(kept):
-        return None
-    return TradedModel(PolicyEnsemble(networks), _overlays(room, [member for _, member in kept]))
+    return sorted(able, key=lambda pair: -rank_value(pair[1].score))[: preset.ensemble_size]
 
 
-def _overlays(room: ExamRoom, members: Sequence[Member]) -> tuple[Known, ...]:
+def _positions(room: ExamRoom, kept: Sequence[Trained]) -> FloatArray:
+    """Return the mean position, over the bars before the test gap, of fits on train alone."""
+    selection = PolicyEnsemble(tuple(member.network for _, member in kept if member.network))
+    return selection.positions_on(room.bars[: room.split.validation.stop])
+
+
+def _on_validation(room: ExamRoom, kept: Sequence[Trained]) -> BacktestResult:
+    part = room.split.validation
+    positions = _positions(room, kept)[part]
+    return run_backtest(room.bars[part], positions, room.costs, bars_per_year=room.bars_per_year)
+
+
+def _overlays(room: ExamRoom, kept: Sequence[Trained]) -> tuple[Known, ...]:
     """Return what validation chose for the fits on train alone."""
     seen = room.bars[: room.split.validation.stop]
-    selection = PolicyEnsemble(tuple(member.network for member in members if member.network))
-    return choose_overlay(
-        selection.positions_on(seen), seen, room.split, room.costs, room.bars_per_year
-    ).overlays
+    return choose_overlay(_positions(room, kept), seen, room.split, room.costs, room.bars_per_year).overlays
 
 
 def _task(

@@ -176,6 +176,12 @@ def _models(
 ) -> None:  # fmt: skip
     curve = [{"step": 1000 * i, "validation_sharpe": float(rng.normal(0.3, 0.2))} for i in range(10)]
     stages = {"passed": "retired", "not_proven": "rejected"}
+    choice = {
+        "chosen": "defaults", "algorithm": "policy_gradient", "n_trials": 20, "level": 0.0025, "n_bars": 600,
+        "found_sharpe": 0.61, "found_scores": [0.5, 0.6, 0.7], "default_sharpe": 0.48, "difference": 0.13,
+        "p_value": 0.21,
+        "reason": "The best of 20 trials is not better than the default settings beyond chance, so these stay.",
+    }  # fmt: skip
     ModelVersion.objects.bulk_create(
         ModelVersion(
             market=market, session=session, number=i + 1, strategy=strategy, selection_strategy=strategy,
@@ -183,7 +189,7 @@ def _models(
             hyperparameters={"gamma": 0.97, "net_arch": [64, 64]}, seed=session.seed, dataset=dataset,
             train_first_us=dataset.first_us, train_last_us=dataset.last_us, artifact="a" * 64,
             weights_hash="b" * 64, members=[{"seed": 1, "validation_sharpe": 0.4, "curve": curve}],
-            validation_sharpe=session.new_sharpe,
+            validation_sharpe=session.new_sharpe, settings_choice=choice,
             validation={
                 "sharpe_low": (session.new_sharpe or 0) - 0.8, "sharpe_high": (session.new_sharpe or 0) + 0.8,
                 "total_return": 0.12, "max_drawdown": -0.2, "win_rate": 0.52, "n_trades": 88, "n_bars": 600,

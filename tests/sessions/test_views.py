@@ -68,6 +68,27 @@ def make_model(session: TrainingSession, number: int) -> ModelVersion:
     )  # fmt: skip
 
 
+CHOICE = {
+    "chosen": "defaults", "algorithm": "policy_gradient", "n_trials": 20, "level": 0.0025, "n_bars": 600,
+    "found_sharpe": 0.6543, "found_scores": [0.6], "default_sharpe": 0.4321, "difference": 0.2222, "p_value": 0.031,
+    "reason": "The best of 20 trials is not better than the default settings beyond chance, so these stay.",
+}  # fmt: skip
+
+
+def test_a_model_and_its_session_show_the_searched_settings_beside_the_defaults(viewer: Client) -> None:
+    market = pages.make_market()
+    session = pages.make_session(market, pages.make_dataset(market))
+    model = make_model(session, 1)
+    for url in (model.get_absolute_url(), session.get_absolute_url()):
+        assert "Searched settings or defaults" not in viewer.get(url).content.decode()
+    ModelVersion.objects.update(settings_choice=CHOICE)
+    for url in (model.get_absolute_url(), session.get_absolute_url()):
+        text = viewer.get(url).content.decode()
+        assert "Searched settings or defaults" in text and CHOICE["reason"] in text
+        assert "0.65" in text and "0.43" in text and "p-value 0.031" in text
+        assert "p ≤ 0.0025" in text
+
+
 @pytest.mark.parametrize("name", ["home", "sessions:list", "sessions:models", "sessions:start"])
 def test_anonymous_visitors_are_sent_to_log_in(client: Client, name: str) -> None:
     response = client.get(reverse(name))

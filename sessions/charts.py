@@ -45,22 +45,32 @@ def _best_so_far(trials: Iterable[Trial]) -> Trace:
 
 
 def curve_chart(points: Iterable[JSONDict]) -> Chart:
-    """Return validation Sharpe by step, one line for each seed and part of the session."""
+    """Return validation Sharpe by step, one line for each seed and part of the session.
+
+    A point tells one step; with "points" it tells all checkpoints of a training that is done.
+    """
     lines: dict[str, list[tuple[Any, Any]]] = {}
+    groups: dict[str, str] = {}
     for point in points:
-        if is_defined(point.get("step")):
-            lines.setdefault(curve_name(point), []).append((point["step"], point.get("validation_sharpe")))
+        name, whole = curve_name(point), point.get("points")
+        if whole is not None:
+            lines[name] = [(one["step"], one["validation_sharpe"]) for one in whole]
+        elif is_defined(point.get("step")):
+            lines.setdefault(name, []).append((point["step"], point.get("validation_sharpe")))
+        groups[name] = point.get("part") or ""
+    # The colour says "validation", as everywhere; dashes tell parts of a session apart, or the seeds of one model.
+    styles = list(dict.fromkeys(groups[name] or name for name in lines))
     traces = [
         Trace(
             name,
             [x for x, _ in line],
             [y if is_defined(y) else None for _, y in line],
             mode="lines+markers",
-            # The colour says "validation", as everywhere; the dashes tell the seeds apart.
             role="dim" if name.startswith("baseline") else "validation",
-            dash=DASHES[number % len(DASHES)],
+            dash=DASHES[styles.index(groups[name] or name) % len(DASHES)],
+            group=groups[name],
         )
-        for number, (name, line) in enumerate(lines.items())
+        for name, line in lines.items()
     ]
     return Chart("Training step (bars learned from)", VALIDATION_AXIS, traces)
 

@@ -76,7 +76,7 @@ def fit_baseline(day: Day, executor: TrialExecutor, span: Span) -> Fit:
     seed = trial_seed(day.session.seed, FIRST_FINAL_INDEX - 1)
     with tempfile.TemporaryDirectory(prefix="members-") as folder:
         task = MemberTask(day.task(hyperparameters, seed), str(Path(folder, "baseline")))
-        ((_, member),) = _train_all(day, executor, fit_member, [task], span, ["baseline on train"])
+        ((_, member),) = _train_all(day, executor, fit_member, [task], span, ["baseline"])
     if member.network is None:
         raise TrainingDiverged(f"the baseline diverged: {member.reason}")
     overlays = default_overlays(day.bars, day.split, day.bars_per_year)
@@ -100,11 +100,9 @@ def fit_candidate(day: Day, executor: TrialExecutor, hyperparameters: JSONDict, 
     origin = warm_origin(day)
     with tempfile.TemporaryDirectory(prefix="members-") as folder:
         groups = {
-            "best trial's settings on train": _scratch_tasks(
-                day, hyperparameters, day.preset.steps_factor, folder, "found"
-            ),
-            "default settings on train": _scratch_tasks(day, default_settings(), 1.0, folder, "default"),
-            "warm start on train": _warm_tasks(day, origin, folder),
+            "best trial": _scratch_tasks(day, hyperparameters, day.preset.steps_factor, folder, "found"),
+            "defaults": _scratch_tasks(day, default_settings(), 1.0, folder, "default"),
+            "warm start": _warm_tasks(day, origin, folder),
         }
         found, defaults, warm = _fit_groups(day, executor, groups, fit_span)
         settings = _settle_settings(day, found, defaults)
@@ -165,9 +163,7 @@ def _refit(
     day: Day, executor: TrialExecutor, kept: Sequence[Trained], span: Span
 ) -> tuple[PolicyNetwork, ...]:
     tasks = [replace(task, progress_file=f"{task.progress_file}-refit") for task, _ in kept]
-    refitted = _train_all(
-        day, executor, refit_member, tasks, span, ["refit on train + validation"] * len(tasks)
-    )
+    refitted = _train_all(day, executor, refit_member, tasks, span, ["refit"] * len(tasks))
     networks = tuple(member.network for _, member in refitted if member.network)
     if len(networks) < len(kept):
         raise TrainingDiverged(next(member.reason for _, member in refitted if not member.network))
@@ -221,12 +217,14 @@ def _train_all(
     span: Span,
     whats: Sequence[str],
 ) -> list[Trained]:
-    """Return (task, member) in order, telling live pages about each checkpoint; `whats` names each task's part."""
+    """Return (task, member) in order, telling live pages how each learns; `whats` names each task's part."""
     members: dict[int, Member] = {}
     told: dict[str, int] = {}
 
     def on_done(position: int, member: Member) -> None:
         members[position] = member
+        if member.curve:
+            _tell_whole_curve(day, member, whats[position])
 
     def on_wait() -> None:
         # A worker on another machine may have no folder in common with this one: its part counts when done.
@@ -237,8 +235,9 @@ def _train_all(
         share = (len(members) + sum(parts)) / len(tasks)
         progress = span[0] + (span[1] - span[0]) * min(share, 1.0)
         if function is fit_member:  # a refit has no validation to show
-            for task, what in zip(tasks, whats, strict=True):
-                _tell_curve(day, task, told, what)
+            for place, (task, what) in enumerate(zip(tasks, whats, strict=True)):
+                if place not in members:
+                    _tell_curve(day, task, told, what)
         rate = sum(
             report["steps_per_second"] for report in reports.values() if report["step"] < report["n_steps"]
         )
@@ -255,6 +254,14 @@ def _tell_curve(day: Day, task: MemberTask, told: dict[str, int], what: str) -> 
     if report and told.get(task.progress_file) != report["step"]:
         told[task.progress_file] = report["step"]
         day.context.emit("curve", {"seed": task.task.seed, "part": what, **report})
+
+
+def _tell_whole_curve(day: Day, member: Member, what: str) -> None:
+    """Tell of every checkpoint at once: these points replace those that were told meanwhile."""
+    points = [
+        {"step": point["step"], "validation_sharpe": point["validation_sharpe"]} for point in member.curve
+    ]
+    day.context.emit("curve", {"seed": member.seed, "part": what, "points": points})
 
 
 def _halves(span: Span) -> tuple[Span, Span]:

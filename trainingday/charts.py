@@ -26,6 +26,8 @@ class Trace:
         A band around the series.
     labels : sequence of str, optional
         What hovering over each point says.
+    group : str, optional
+        What the legend says once for all series of the group.
     """
 
     name: str
@@ -38,12 +40,18 @@ class Trace:
     low: Sequence[float | None] = ()
     high: Sequence[float | None] = ()
     labels: Sequence[str] = ()
+    group: str = ""
 
     def as_dict(self) -> JSONDict:
         """Return the trace with at most 2,000 points, undefined values as null."""
         chosen = thin(range(len(self.x)))
         drawn: JSONDict = {"name": self.name, "role": self.role, "mode": self.mode}
-        drawn |= {"dash": self.dash, "symbol": self.symbol, "x": [self.x[i] for i in chosen]}
+        drawn |= {
+            "dash": self.dash,
+            "symbol": self.symbol,
+            "group": self.group,
+            "x": [self.x[i] for i in chosen],
+        }
         for key in ("y", "low", "high"):
             values = getattr(self, key)
             if values or key == "y":  # a live page appends to y, however empty it began

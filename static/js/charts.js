@@ -27,21 +27,33 @@ function edges(trace, shade) {
   ];
 }
 
-function toPlotly(trace) {
+// A group of series stands in the legend once, by its own name.
+function inLegend(trace, place, traces) {
+  if (!trace.group) return { name: trace.name };
+  const showlegend = traces.findIndex((other) => other.group === trace.group) === place;
+  return { name: trace.group, legendgroup: trace.group, showlegend };
+}
+
+function hover(trace) {
+  if (trace.labels) return "%{text}<extra></extra>";
+  return trace.group ? `%{x}, %{y}<extra>${trace.name}</extra>` : undefined;
+}
+
+function toPlotly(trace, place, traces) {
   const shade = colour(trace.role);
   const isOutline = trace.symbol.endsWith("-open");
   return [
     ...edges(trace, shade),
     {
       type: "scatter",
-      name: trace.name,
+      ...inLegend(trace, place, traces),
       x: trace.x,
       y: trace.y,
       mode: trace.mode,
       text: trace.labels,
       line: { color: shade, width: 1.8, dash: trace.dash },
       marker: { color: shade, size: 7, symbol: trace.symbol, line: { width: isOutline ? 1.5 : 0, color: shade } },
-      hovertemplate: trace.labels ? "%{text}<extra></extra>" : undefined,
+      hovertemplate: hover(trace),
       connectgaps: false,
     },
   ];

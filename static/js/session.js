@@ -105,10 +105,17 @@ function plotCurve(point) {
   const name = point.part ? `${point.part}, ${seed}` : seed;
   let trace = spec.traces.find((other) => other.name === name);
   if (!trace) {
-    trace = { name, x: [], y: [], role: name.startsWith("baseline") ? "dim" : "validation", mode: "lines+markers", dash: DASHES[spec.traces.length % DASHES.length], symbol: "circle" };
+    const group = point.part ?? "";
+    // The dashes tell the parts of the session apart; on a model's own page they tell its seeds apart.
+    const styles = [...new Set(spec.traces.map((other) => other.group || other.name))];
+    const style = styles.includes(group) ? styles.indexOf(group) : styles.length;
+    trace = { name, group, x: [], y: [], role: name.startsWith("baseline") ? "dim" : "validation", mode: "lines+markers", dash: DASHES[style % DASHES.length], symbol: "circle" };
     spec.traces.push(trace);
   }
-  setPoint(trace, point.step, point.validation_sharpe ?? null);
+  if (point.points) { // a training that is done tells all its checkpoints
+    trace.x = point.points.map((one) => one.step);
+    trace.y = point.points.map((one) => one.validation_sharpe);
+  } else setPoint(trace, point.step, point.validation_sharpe ?? null);
   redraw("curve", spec);
 }
 

@@ -103,6 +103,28 @@ def test_an_operator_starts_a_session_from_the_form_and_cancels_it(
     page.locator('[data-live="state"]', has_text="cancelled").wait_for()
 
 
+def test_a_training_that_is_done_replaces_its_points_and_a_part_stands_in_the_legend_once(
+    page: Any, site: Site, market: str
+) -> None:
+    pk = new_running_session(site, market)
+    log_in(page, site, "viewer")
+    page.goto(f"{site.url}/sessions/{pk}/")
+    add_trial(site, pk, 1, seq=3)
+    points = page.locator('[data-live-chart="curve"] .scatterlayer .point')
+    points.first.wait_for()
+    site.do(f"""
+session = TrainingSession.objects.get(pk={pk})
+for seq, seed in ((6, 3), (7, 4)):
+    points = [{{"step": 500 * step, "validation_sharpe": 0.1 * step}} for step in range(1, 6)]
+    pages.add_event(session, seq, "curve", seed=seed, part="training", points=points)
+""")
+    for _ in range(2):
+        points.nth(9).wait_for()
+        assert points.count() == 10
+        assert page.locator('[data-live-chart="curve"] .legendtext').all_text_contents() == ["training"]
+        page.reload()
+
+
 def test_events_arrive_live_without_duplicates_and_a_reload_shows_the_same(
     page: Any, site: Site, market: str
 ) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from sessions.charts import curve_chart
 from sessions.models import Trial
 from sessions.search_charts import importances, intermediate_chart, parallel_coordinates
 
@@ -75,3 +76,20 @@ def test_parallel_lines_have_a_point_on_every_axis_within_it_and_the_best_last()
     best = max(trials, key=lambda each: each.score or 0.0)
     assert drawn.lines[-1].title.startswith(f"trial {best.index},")
     assert parallel_coordinates(trials[:1]) is None
+
+
+def test_a_training_that_is_done_replaces_the_points_it_told_meanwhile() -> None:
+    live = {"part": "defaults", "step": 700, "n_steps": 2000, "validation_sharpe": 0.2}
+    points = [{"step": step, "validation_sharpe": score} for step, score in ((1000, None), (2000, 0.4))]
+    chart = curve_chart(
+        [live | {"seed": 1}, live | {"seed": 2}, {"part": "defaults", "seed": 1, "points": points}]
+    )
+    done, running = chart.traces
+    assert (done.name, list(done.x), list(done.y)) == ("defaults, seed 1", [1000, 2000], [None, 0.4])
+    assert (running.name, list(running.x), list(running.y)) == ("defaults, seed 2", [700], [0.2])
+    assert done.group == running.group == "defaults" and done.dash == running.dash
+
+
+def test_dashes_tell_the_seeds_of_one_model_apart() -> None:
+    chart = curve_chart({"seed": seed, "step": 1, "validation_sharpe": 0.1} for seed in (1, 2, 3))
+    assert len({trace.dash for trace in chart.traces}) == 3 and not any(trace.group for trace in chart.traces)

@@ -32,13 +32,14 @@ class KeptThreads:
         try:
             async with ThreadSensitiveContext(executor=thread):
                 await self._application(scope, receive, send)
-        finally:
-            # By the thread itself: where the client has gone, it may still be at work.
-            thread.submit(self._keep, thread)
+        except BaseException:
+            thread.submit(self._keep, thread)  # by the thread itself: it may still be at work
+            raise
+        self._keep(thread)
 
     def _keep(self, thread: ThreadPoolExecutor) -> None:
         if len(self._idle) < MAX_IDLE:
             self._idle.append(thread)
         else:
-            connections.close_all()
+            thread.submit(connections.close_all)
             thread.shutdown(wait=False)

@@ -1,4 +1,4 @@
-"""Models of a session: the baseline to beat, and the candidate trained with the best settings."""
+"""Models of a session: the baseline to beat, and the candidate trained with the chosen settings."""
 
 from __future__ import annotations
 

@@ -37,10 +37,11 @@ from bench.oracle import oracle_positions
 from sessions.rl.hyperparameters import default_hyperparameters
 from sessions.rl.monitor import rank_value
 from sessions.rl.rewards import risk_aversion
-from sessions.rl.search import TrialTask, save_bundle, train_member, trial_seed
+from sessions.rl.search import TrialTask, train_member, trial_seed
 from tests.markets import HOUR_US, PLANTED
 from trainingday.backtest.engine import run_backtest
 from trainingday.bars import Bars
+from trainingday.compute.bundles import save_bundle
 from trainingday.markets.splits import plan_split
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.typing import FloatArray, JSONDict

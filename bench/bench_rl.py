@@ -22,10 +22,11 @@ from bench.oracle import oracle_positions
 from sessions.rl.hyperparameters import ALGORITHMS, default_hyperparameters
 from sessions.rl.monitor import rank_value
 from sessions.rl.rewards import risk_aversion
-from sessions.rl.search import TrialTask, save_bundle, train_member
+from sessions.rl.search import TrialTask, train_member
 from tests.markets import PLANTED, bars_from_log_returns, null_returns, planted_bars
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.bars import Bars
+from trainingday.compute.bundles import save_bundle
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.network import PolicyNetwork
 

@@ -24,11 +24,12 @@ from bench.acceptance_tables import interval
 from bench.bench_rl import COSTS, TEST_SEED, market, sharpe, with_settings
 from sessions.overlay_choice import NONE, STOP, TARGET, choose_overlay
 from sessions.rl.hyperparameters import default_hyperparameters
-from sessions.rl.search import TrialTask, save_bundle, train_member
+from sessions.rl.search import TrialTask, train_member
 from tests.markets import bars_from_log_returns
 from trainingday.backtest.engine import run_backtest
 from trainingday.backtest.overlay_records import apply_overlays, from_records
 from trainingday.bars import Bars
+from trainingday.compute.bundles import save_bundle
 from trainingday.markets.splits import Split
 from trainingday.policy.ensemble import PolicyEnsemble
 

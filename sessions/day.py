@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sessions.dask_pool import BundleSource
 from sessions.inputs import Found
-from sessions.libraries import library_versions
 from sessions.models import TrainingSession
 from sessions.rl.presets import Preset, get_preset
-from sessions.rl.search import TrialTask, save_bundle
+from sessions.rl.search import TrialTask
 from trainingday.backtest.engine import Costs, run_backtest
 from trainingday.backtest.result import BacktestResult, Metrics
 from trainingday.bars import Bars
+from trainingday.compute.bundles import save_bundle
+from trainingday.compute.dask_pool import BundleSource
+from trainingday.compute.libraries import library_versions
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.queries import query_bars
 from trainingday.markets.splits import Split, plan_split

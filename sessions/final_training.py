@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sessions.day import Day
-from sessions.executor import TrialExecutor
 from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member
 from sessions.overlay_choice import choose_overlay, default_overlays
 from sessions.rl.errors import TrainingDiverged
@@ -18,6 +17,7 @@ from sessions.rl.search import trial_seed
 from sessions.settings_choice import FOUND, choose_settings, default_settings
 from sessions.warm_start import WARM, Origin, settle, warm_origin
 from trainingday.backtest.overlay_records import Known
+from trainingday.compute.executor import TaskExecutor
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.policy.network import PolicyNetwork
 from trainingday.typing import JSONDict
@@ -70,7 +70,7 @@ class Fit:
         return PolicyEnsemble(self.refits)
 
 
-def fit_baseline(day: Day, executor: TrialExecutor, span: Span) -> Fit:
+def fit_baseline(day: Day, executor: TaskExecutor, span: Span) -> Fit:
     """Return one seed of the default settings, fitted on train alone; raises TrainingDiverged."""
     hyperparameters = default_hyperparameters(BASELINE_ALGORITHM).as_dict()
     seed = trial_seed(day.session.seed, FIRST_FINAL_INDEX - 1)
@@ -83,7 +83,7 @@ def fit_baseline(day: Day, executor: TrialExecutor, span: Span) -> Fit:
     return Fit(hyperparameters, (member,), (member.network,), overlays)
 
 
-def fit_candidate(day: Day, executor: TrialExecutor, hyperparameters: JSONDict, span: Span) -> Fit:
+def fit_candidate(day: Day, executor: TaskExecutor, hyperparameters: JSONDict, span: Span) -> Fit:
     """Return several seeds of the settings that become the candidate, the best of them kept and refitted.
 
     Seeds of the best trial's settings stand beside the same seeds of the default ones, which stay unless they
@@ -160,7 +160,7 @@ def _settle_settings(day: Day, found: Sequence[Trained], defaults: Sequence[Trai
 
 
 def _refit(
-    day: Day, executor: TrialExecutor, kept: Sequence[Trained], span: Span
+    day: Day, executor: TaskExecutor, kept: Sequence[Trained], span: Span
 ) -> tuple[PolicyNetwork, ...]:
     tasks = [replace(task, progress_file=f"{task.progress_file}-refit") for task, _ in kept]
     refitted = _train_all(day, executor, refit_member, tasks, span, ["refit"] * len(tasks))
@@ -200,7 +200,7 @@ def _warm_tasks(day: Day, origin: Origin | None, folder: str) -> list[MemberTask
 
 
 def _fit_groups(
-    day: Day, executor: TrialExecutor, groups: dict[str, list[MemberTask]], span: Span
+    day: Day, executor: TaskExecutor, groups: dict[str, list[MemberTask]], span: Span
 ) -> list[list[Trained]]:
     """Return each group's trainings; all are handed out at once, so that no process waits for a group to end."""
     tasks = [task for group in groups.values() for task in group]
@@ -211,7 +211,7 @@ def _fit_groups(
 
 def _train_all(
     day: Day,
-    executor: TrialExecutor,
+    executor: TaskExecutor,
     function: Callable[[MemberTask], Member],
     tasks: Sequence[MemberTask],
     span: Span,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sessions.rl.errors import TrainingDiverged
 from sessions.rl.hyperparameters import Hyperparameters
-from sessions.rl.search import TrialTask, load_bundle, train_member
+from sessions.rl.search import TrialTask, train_member
+from trainingday.compute.bundles import load_bundle
 from trainingday.policy.network import PolicyNetwork
 from trainingday.policy.observation import compute_features
 from trainingday.typing import JSONDict

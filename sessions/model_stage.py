@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from django.db.models import Max
 
 from sessions.day import Day
-from sessions.executor import TrialExecutor
 from sessions.final_training import (
     BASELINE_ALGORITHM,
     FIRST_FINAL_INDEX,
@@ -23,6 +22,7 @@ from strategies.models import Champion, Strategy
 from strategies.positions import MODEL_FAMILY, get_or_create_strategy, positions_of
 from strategies.store import artifact_store
 from strategies.traded_model import save_model
+from trainingday.compute.executor import TaskExecutor
 from trainingday.policy.ensemble import PolicyEnsemble
 
 __all__ = ["FIRST_FINAL_INDEX", "Baseline", "honest_strategy", "prepare_baseline", "train_candidate"]
@@ -48,7 +48,7 @@ class Baseline:
     sharpe: float | None
 
 
-def prepare_baseline(day: Day, executor: TrialExecutor, span: Span) -> Baseline:
+def prepare_baseline(day: Day, executor: TaskExecutor, span: Span) -> Baseline:
     """Return the champion, or the market's baseline model, scored anew on this session's validation bars."""
     champion = day.found.query_champion()
     model = day.found.query_model() or own_baseline(day)
@@ -80,7 +80,7 @@ def honest_strategy(model: ModelVersion, day: Day) -> Strategy:
     return model.strategy if model.train_last_us < day.validation_start_us else model.selection_strategy
 
 
-def train_candidate(day: Day, executor: TrialExecutor, best: Trial, span: Span) -> ModelVersion:
+def train_candidate(day: Day, executor: TaskExecutor, best: Trial, span: Span) -> ModelVersion:
     """Return the candidate: several seeds of the settings that were chosen, the best of them trading their mean.
 
     It is scored on validation as fitted on train alone, and then fitted again on all bars before the

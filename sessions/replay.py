@@ -12,15 +12,16 @@ from typing import Any, cast
 
 from sessions.bits import BitsDiffer, compare
 from sessions.day import Day, environment, open_day
-from sessions.executor import TrialExecutor, open_executor
 from sessions.final_training import Fit, fit_baseline, fit_candidate
 from sessions.model_stage import beaten_strategy, own_baseline, validation_sharpe
 from sessions.models import ModelVersion, SessionReplay, Trial
 from sessions.rl.search import evaluate_trial
 from sessions.search_stage import best_trials, n_batches, suggest_trials, take_result, trial_tasks
+from sessions.trial_executor import open_trial_executor
 from strategies.models import ValidationRecord
 from strategies.queries import best_validation
 from strategies.traded_model import TradedModel
+from trainingday.compute.executor import TaskExecutor
 from trainingday.exceptions import StateConflict
 from trainingday.runs.context import RunContext
 from trainingday.typing import JSONDict
@@ -40,7 +41,7 @@ def execute(context: RunContext) -> str:
     changed = environment_differences(replay.original.environment, now)
     with context.transaction(environment=now, environment_differences=changed):
         pass
-    with open_day(context, replay.original) as day, open_executor(day.source) as executor:
+    with open_day(context, replay.original) as day, open_trial_executor(day) as executor:
         bench = _Bench(day, list(replay.checked))
         try:
             _compare_all(day, executor, bench)
@@ -80,7 +81,7 @@ class _Bench:
             self._day.context.add_event("note", {"text": f"{name}: same bits"})
 
 
-def _compare_all(day: Day, executor: TrialExecutor, bench: _Bench) -> None:
+def _compare_all(day: Day, executor: TaskExecutor, bench: _Bench) -> None:
     day.context.stage("baseline", 0.02)
     bench.part("baseline", lambda: _baseline(day, executor))
     day.context.stage("search", SEARCH_SPAN[0])
@@ -94,7 +95,7 @@ def _compare_all(day: Day, executor: TrialExecutor, bench: _Bench) -> None:
     bench.part("what the verdict rests on", lambda: _verdict_inputs(day, candidate))
 
 
-def _baseline(day: Day, executor: TrialExecutor) -> int:
+def _baseline(day: Day, executor: TaskExecutor) -> int:
     """Compare the baseline's training, where the session did one, and the score to beat."""
     own = own_baseline(day)
     n_values = 0
@@ -107,7 +108,7 @@ def _baseline(day: Day, executor: TrialExecutor) -> int:
     return n_values + compare("Sharpe ratio to beat", day.session.baseline_sharpe, again)
 
 
-def _search(day: Day, executor: TrialExecutor, batch: int) -> int:
+def _search(day: Day, executor: TaskExecutor, batch: int) -> int:
     """Compare one batch: what the original's trials before it suggest, and what those trials give."""
     originals = list(Trial.objects.filter(session=day.session, batch=batch).order_by("index"))
     trials = suggest_trials(day, batch)
@@ -132,7 +133,7 @@ def _search(day: Day, executor: TrialExecutor, batch: int) -> int:
     return n_values
 
 
-def _final(day: Day, executor: TrialExecutor, candidate: ModelVersion) -> int:
+def _final(day: Day, executor: TaskExecutor, candidate: ModelVersion) -> int:
     best = best_trials(list(Trial.objects.filter(session=day.session)))[0]
     fit = fit_candidate(day, executor, best.hyperparameters, FINAL_SPAN)
     return _fit_against(day, candidate, fit, "candidate")

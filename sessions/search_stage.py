@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from django.db.models import Max
 
 from sessions.day import Day
-from sessions.executor import TrialExecutor
 from sessions.models import Trial
 from sessions.rl.search import (
     SearchSpace,
@@ -21,9 +20,10 @@ from sessions.rl.search import (
     trial_seed,
 )
 from sessions.rl.suggestions import TrialState
+from trainingday.compute.executor import TaskExecutor
 
 
-def search(day: Day, executor: TrialExecutor, span: tuple[float, float]) -> list[Trial]:
+def search(day: Day, executor: TaskExecutor, span: tuple[float, float]) -> list[Trial]:
     """Return every trial, after evaluating those that no earlier attempt has committed.
 
     A batch is suggested from the committed trials before it alone, so a killed search goes on as an
@@ -94,7 +94,7 @@ def _batch(day: Day, batch: int) -> list[Trial]:
     return rows
 
 
-def _evaluate(day: Day, executor: TrialExecutor, waiting: list[Trial], span: tuple[float, float]) -> None:
+def _evaluate(day: Day, executor: TaskExecutor, waiting: list[Trial], span: tuple[float, float]) -> None:
     tasks = trial_tasks(day, waiting)
     best = Trial.objects.filter(session=day.session, state=Trial.State.COMPLETE).aggregate(best=Max("score"))[
         "best"

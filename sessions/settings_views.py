@@ -67,7 +67,7 @@ def change_market(request: HttpRequest, slug: str) -> HttpResponse:
 def _machine() -> list[tuple[str, Any, str]]:
     """Return (name, value, what sets it) of what the operator of the server decides."""
     return [
-        ("Executor of trials", settings.TRAININGDAY_EXECUTOR, "TRAININGDAY_EXECUTOR"),
+        ("Executor of trials and populations", settings.TRAININGDAY_EXECUTOR, "TRAININGDAY_EXECUTOR"),
         ("Memory of a run", f"{settings.TRAININGDAY_MEMORY_LIMIT_MB:,} MB", "TRAININGDAY_MEMORY_LIMIT_MB"),
         ("Free disk needed", f"{settings.TRAININGDAY_MIN_FREE_DISK_MB:,} MB", "TRAININGDAY_MIN_FREE_DISK_MB"),
         (

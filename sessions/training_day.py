@@ -11,16 +11,17 @@ from django.db.models import Max
 from patterns.models import PatternScan
 from patterns.scan import run_scan
 from sessions.day import Day, environment, open_day
-from sessions.executor import TrialExecutor, open_executor
 from sessions.inputs import freeze_inputs
 from sessions.model_stage import Baseline, honest_strategy, prepare_baseline, train_candidate
 from sessions.models import ModelVersion, TrainingSession
 from sessions.reporting import build_report
 from sessions.search_stage import best_trials, search
+from sessions.trial_executor import open_trial_executor
 from strategies.exam import ExamResult, examine
 from strategies.models import Tournament
 from strategies.plans import session_configuration
 from strategies.tournament import run_tournament
+from trainingday.compute.executor import TaskExecutor
 from trainingday.exceptions import TrainingDayError
 from trainingday.runs.context import RunContext
 from trainingday.runs.models import RunState, Trigger
@@ -52,13 +53,13 @@ def execute(context: RunContext) -> str:
     cpu_before = _cpu_seconds()
     session = cast(TrainingSession, context.run)
     freeze_inputs(context, session)
-    with open_day(context, session) as day, open_executor(day.source) as executor:
+    with open_day(context, session) as day, open_trial_executor(day) as executor:
         with context.transaction(environment=environment()):
             pass
         scan = _scan(day)
         context.stage("baseline", STAGES["baseline"])
         baseline = prepare_baseline(day, executor, (STAGES["baseline"], STAGES["tournament"]))
-        tournament = _tournament(day, baseline)
+        tournament = _tournament(day, executor, baseline)
         candidate = _search_and_train(day, executor)
         context.stage("evidence", STAGES["evidence"])
         result = _examine(day, candidate)
@@ -83,7 +84,7 @@ def _scan(day: Day) -> PatternScan:
     return scan
 
 
-def _tournament(day: Day, baseline: Baseline) -> Tournament:
+def _tournament(day: Day, executor: TaskExecutor, baseline: Baseline) -> Tournament:
     day.context.stage("tournament", STAGES["tournament"])
     tournament = day.session.tournament
     if tournament is None:
@@ -101,11 +102,11 @@ def _tournament(day: Day, baseline: Baseline) -> Tournament:
             TrainingSession.objects.filter(pk=day.session.pk).update(tournament=tournament)
     if tournament.state != RunState.SUCCEEDED:
         span = (STAGES["tournament"], STAGES["search"])
-        run_tournament(day.context, tournament, day.bars, day.split, progress_span=span)
+        run_tournament(day.context, tournament, day.bars, day.split, executor=executor, progress_span=span)
     return tournament
 
 
-def _search_and_train(day: Day, executor: TrialExecutor) -> ModelVersion:
+def _search_and_train(day: Day, executor: TaskExecutor) -> ModelVersion:
     day.context.stage("search", STAGES["search"])
     trials = search(day, executor, (STAGES["search"], STAGES["training"]))
     ranked = best_trials(trials)

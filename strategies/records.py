@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from strategies.controls import Controls
 from strategies.ensemble_entrants import EnsembleEntrant
+from strategies.genetic.chunks import FIGURES
 from strategies.genetic.evolve import Evaluation, finite
 from strategies.genetic.genes import BreedingFamily
 from strategies.genetic.population import Individual, Operator, fitness_array
 from strategies.genetic.selection import rank
 from strategies.models import Strategy, StrategyPerformance, Tournament
 from strategies.positions import get_or_create_strategies, strategy_keys
-from strategies.scoring import FIGURES, FrozenEntrant
+from strategies.scoring import FrozenEntrant
 from trainingday.bulk import database_time, insert_rows
 from trainingday.exceptions import InvalidArgument
 

@@ -7,22 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from strategies.genetic.chunks import FIGURES, Terms, cut, joined, score_chunk
 from strategies.genetic.evolve import Evaluation
-from strategies.genetic.fitness import FitnessOptions, fold_fitness, split_folds
+from strategies.genetic.fitness import FitnessOptions, fold_fitness
 from strategies.genetic.genes import BreedingFamily
 from strategies.library.base import Family
 from strategies.positions import positions_by
 from trainingday.backtest.engine import Costs, run_backtest
-from trainingday.backtest.population import Scores, score_population
 from trainingday.backtest.result import BacktestResult, Metrics, compute_metrics
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument
 from trainingday.typing import FloatArray
-
-# Few enough that a cancel is seen within seconds, many enough to share indicators.
-CHUNK = 128
-MAX_COST = 0.1
-FIGURES = ("sharpe_ratio", "total_return", "max_drawdown", "win_rate", "n_trades", "turnover")
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,10 @@ class ValidationScorer:
                 f"bars should end with validation at {self.validation.stop}, hold {len(self.bars)}"
             )
 
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.validation, self.costs, self.bars_per_year, self.options)
+
     def __call__(self, family: BreedingFamily, genomes: FloatArray) -> Evaluation:
         """Return the evaluations of parameter vectors, shape (n, n_genes), of one family."""
         if isinstance(family, FrozenEntrant):
@@ -72,18 +71,17 @@ class ValidationScorer:
         if not isinstance(family, Family):
             raise InvalidArgument(f"family should be of the library or frozen, is {family.name}")
         parts = []
-        for start in range(0, genomes.shape[0], CHUNK):
-            chunk = genomes[start : start + CHUNK]
+        for chunk in cut(genomes):
             self.on_progress(chunk.shape[0])
-            parts.append(self._of_family(family, chunk))
-        return _joined(parts)
+            parts.append(score_chunk(self.bars, family, chunk, self.terms))
+        return joined(parts)
 
     def of_positions(self, positions: FloatArray, *, needs_trades: bool = True) -> Evaluation:
         """Return the evaluation of one series of positions over `bars`, as an array of one."""
         whole = self._metrics(positions, self.validation, self.costs)
-        folds = [self._metrics(positions, fold, self.costs).sharpe_ratio for fold in self._folds()]
+        folds = [self._metrics(positions, fold, self.costs).sharpe_ratio for fold in self.terms.folds]
         ratios = np.array([[np.nan if ratio is None else ratio for ratio in folds]])
-        stressed = self._metrics(positions, self.validation, self._double_costs()).sharpe_ratio
+        stressed = self._metrics(positions, self.validation, self.terms.double_costs).sharpe_ratio
         diagnostics = {name: np.array([_or_nan(getattr(whole, name))]) for name in FIGURES}
         diagnostics["sharpe_double_costs"] = np.array([_or_nan(stressed)])
         n_trades = diagnostics["n_trades"] if needs_trades else np.array([np.inf])
@@ -101,37 +99,12 @@ class ValidationScorer:
         """Return the annualised Sharpe ratio on a segment of `bars`, net of costs, of positions over `bars`."""
         return self._metrics(positions, segment, self.costs).sharpe_ratio
 
-    def _of_family(self, family: Family, genomes: FloatArray) -> Evaluation:
-        segments = [self.validation, *self._folds()]
-        scores = self._population(family, genomes, self.costs, segments)
-        stressed = self._population(family, genomes, self._double_costs(), [self.validation])
-        diagnostics = {name: getattr(scores, name)[:, 0].astype(np.float64) for name in FIGURES}
-        diagnostics["sharpe_double_costs"] = stressed.sharpe_ratio[:, 0]
-        fitness = fold_fitness(scores.sharpe_ratio[:, 1:], diagnostics["n_trades"], self.options)
-        return Evaluation(fitness, diagnostics)
-
-    def _population(self, family: Family, genomes: FloatArray, costs: Costs, segments: list[slice]) -> Scores:
-        return score_population(self.bars, family, genomes, costs, segments, bars_per_year=self.bars_per_year)
-
     def _metrics(self, positions: FloatArray, segment: slice, costs: Costs) -> Metrics:
         return compute_metrics(self._backtest(positions, segment, costs), with_interval=False)
 
     def _backtest(self, positions: FloatArray, segment: slice, costs: Costs) -> BacktestResult:
         return run_backtest(self.bars[segment], positions[segment], costs, bars_per_year=self.bars_per_year)
 
-    def _folds(self) -> tuple[slice, ...]:
-        return split_folds(self.validation.start, self.validation.stop, self.options.n_folds)
-
-    def _double_costs(self) -> Costs:
-        return Costs(fee=min(2 * self.costs.fee, MAX_COST), slippage=min(2 * self.costs.slippage, MAX_COST))
-
 
 def _or_nan(value: float | None) -> float:
     return np.nan if value is None else float(value)
-
-
-def _joined(parts: list[Evaluation]) -> Evaluation:
-    return Evaluation(
-        np.concatenate([part.fitness for part in parts]),
-        {name: np.concatenate([part.diagnostics[name] for part in parts]) for name in parts[0].diagnostics},
-    )

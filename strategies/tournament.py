@@ -6,10 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
+from strategies.cluster_scoring import score_on_cluster
 from strategies.controls import N_RANDOM_CONTROLS, score_controls
 from strategies.diagnostics import data_snooping
 from strategies.ensemble_entrants import N_LEADERS, EnsembleEntrant, form_ensembles
@@ -28,6 +30,8 @@ from strategies.plans import NSGA2, Plan, plan_of
 from strategies.records import load_individuals, store_conclusion, store_generation, strategies_of
 from strategies.scoring import ValidationScorer
 from trainingday.bars import Bars
+from trainingday.compute.dask_pool import BundleSource
+from trainingday.compute.executor import TaskExecutor, open_executor
 from trainingday.exceptions import FenceLost, RunCancelled, TrainingDayError
 from trainingday.markets.models import TestWindow
 from trainingday.markets.queries import query_bars
@@ -90,7 +94,10 @@ def execute(context: RunContext) -> str:
     window = _frozen_window(context, tournament)
     split = plan_split(len(bars), bars.timestamps, window)
     context.stage("tournament", SEARCH_SPAN[0])
-    result = run_tournament(context, tournament, bars, split, progress_span=SEARCH_SPAN)
+    with open_executor(BundleSource(tournament.dataset.sha256, split.validation.stop)) as executor:
+        result = run_tournament(
+            context, tournament, bars, split, executor=executor, progress_span=SEARCH_SPAN
+        )
     context.stage("exam", SEARCH_SPAN[1])
     if result.winner is None:
         return result.sentence
@@ -114,6 +121,7 @@ def run_tournament(
     bars: Bars,
     split: Split,
     *,
+    executor: TaskExecutor | None = None,
     progress_span: tuple[float, float] = (0.0, 1.0),
 ) -> TournamentResult:
     """Breed and score a tournament's entrants and return what was found.
@@ -127,6 +135,8 @@ def run_tournament(
         If `is_part`, its own state is kept here, inside the context's transactions.
     bars, split : Bars, Split
         Only `bars[:split.validation.stop]` are read.
+    executor : TaskExecutor, optional
+        Whose workers score the generations, if they are a cluster's; its bars end with validation.
     progress_span : tuple of float
         The part of the run's progress that this work moves through.
 
@@ -139,7 +149,7 @@ def run_tournament(
     if tournament.is_part and tournament.state == RunState.SUCCEEDED:
         return _result(tournament)
     try:
-        return _run(context, tournament, bars, split, progress_span)
+        return _run(context, tournament, bars, split, executor, progress_span)
     except TrainingDayError as error:
         if tournament.is_part and not isinstance(error, FenceLost):
             is_cancelled = isinstance(error, RunCancelled)
@@ -150,7 +160,12 @@ def run_tournament(
 
 
 def _run(
-    context: RunContext, tournament: Tournament, bars: Bars, split: Split, span: tuple[float, float]
+    context: RunContext,
+    tournament: Tournament,
+    bars: Bars,
+    split: Split,
+    executor: TaskExecutor | None,
+    span: tuple[float, float],
 ) -> TournamentResult:
     if tournament.is_part:
         with context.transaction():
@@ -181,6 +196,9 @@ def _run(
         committed=committed,
         on_generation=_committer(context, tournament, plan, progress),
         breed=make_breeder(import_string(BREED_PATH)) if plan.search == NSGA2 else next_generation,
+        # A pool of processes here would not pay: it takes 8 to 12 s to start and load compiled code, in which one
+        # process scores some 6,000 entrants on 100,000 bars; and the worker's other runs want the other cores.
+        score_all=partial(score_on_cluster, executor, scorer) if executor and executor.is_cluster else None,
     )
     _conclude(context, tournament, plan, scorer, evolution, split)
     return _result(tournament)

@@ -126,6 +126,16 @@ def object_storage(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[A
 
 
 @pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Any]:
+    """Return a Dask scheduler on loopback to which the test adds workers."""
+    from tests.cluster import Cluster
+
+    cluster = Cluster(tmp_path)
+    yield cluster
+    cluster.end()
+
+
+@pytest.fixture
 def child_database(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let child processes work on this test's own database, which then is truly committed to."""
     settings = connection.settings_dict

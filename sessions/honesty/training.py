@@ -17,7 +17,6 @@ from sessions.rl.search import (
     TrialTask,
     evaluate_trial,
     pruning_thresholds,
-    save_bundle,
     suggest_batch,
     trial_seed,
 )
@@ -27,6 +26,7 @@ from strategies.traded_model import TradedModel
 from trainingday.backtest.engine import run_backtest
 from trainingday.backtest.overlay_records import Known
 from trainingday.backtest.result import BacktestResult
+from trainingday.compute.bundles import save_bundle
 from trainingday.policy.ensemble import PolicyEnsemble
 from trainingday.typing import FloatArray, JSONDict
 

@@ -23,7 +23,7 @@ from sessions.rl.suggestions import (
     trial_seed,
 )
 from trainingday.backtest.engine import Costs, run_backtest
-from trainingday.bars import Bars
+from trainingday.compute.bundles import kept_bundle
 from trainingday.exceptions import InvalidArgument, NotEnoughBars
 from trainingday.policy.network import PolicyNetwork
 from trainingday.policy.observation import compute_features
@@ -40,9 +40,7 @@ __all__ = [
     "TrialState",
     "TrialTask",
     "evaluate_trial",
-    "load_bundle",
     "pruning_thresholds",
-    "save_bundle",
     "suggest_batch",
     "train_member",
     "trial_seed",
@@ -51,7 +49,6 @@ __all__ = [
 WARM_UP_CHECKPOINTS = 2  # no trial is pruned before its third checkpoint
 MIN_TRAIN_BARS = 300
 Block = tuple[int, float, float]
-_COLUMNS = ("timestamps", "open", "high", "low", "close", "volume", "gap_before")
 
 
 @dataclass(frozen=True)
@@ -146,26 +143,9 @@ def _blocks(returns: FloatArray) -> tuple[Block, ...]:
     return tuple((moments.n_bars, float(total), float(square)) for total, square in pairs)
 
 
-def save_bundle(path: Path, bars: Bars) -> None:
-    """Write bars as plain arrays that `load_bundle` reads in another process."""
-    with path.open("wb") as stream:
-        np.savez(stream, **{name: getattr(bars, name) for name in _COLUMNS})
-
-
-def load_bundle(path: str) -> Bars:
-    """Return the bars of a bundle, checked."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return Bars.create(*(arrays[name] for name in _COLUMNS))
-
-
-@lru_cache(maxsize=2)
-def _loaded(path: str, modified: int) -> Bars:
-    return load_bundle(path)
-
-
 @lru_cache(maxsize=4)
 def _observed(path: str, modified: int, observation: str) -> Float32Array:
-    return compute_features(_loaded(path, modified), observation)
+    return compute_features(kept_bundle(path), observation)
 
 
 def evaluate_trial(task: TrialTask, on_progress: Progress | None = None) -> TrialResult:
@@ -224,7 +204,7 @@ def _train(task: TrialTask, seen: _Checkpoints, on_progress: Progress | None) ->
 
     hyperparameters = _hyperparameters(task)
     modified = Path(task.dataset).stat().st_mtime_ns
-    bars = _loaded(task.dataset, modified)
+    bars = kept_bundle(task.dataset)
     features = _observed(task.dataset, modified, hyperparameters.observation)
     _check_segments(task, len(bars))
     window, held_out = slice(*task.train), slice(*task.validation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -42,6 +43,7 @@ def finite(value: float) -> float | None:
 
 FamilyT = TypeVar("FamilyT", bound=BreedingFamily)
 Score = Callable[[FamilyT, FloatArray], Evaluation]
+ScoreAll = Callable[[Sequence[tuple[FamilyT, FloatArray]]], Sequence[Evaluation]]
 OnGeneration = Callable[[GenerationStats, tuple[Individual, ...]], None]
 Breeder = Callable[
     [Sequence[BreedingFamily], Sequence[Individual], int, EvolutionOptions], tuple[Individual, ...]
@@ -91,6 +93,7 @@ def evolve(
     committed: Sequence[Individual] = (),
     on_generation: OnGeneration | None = None,
     breed: Breeder = next_generation,
+    score_all: ScoreAll[FamilyT] | None = None,
 ) -> Evolution:
     """Return what a population became over the generations.
 
@@ -112,6 +115,9 @@ def evolve(
         individuals; may raise to stop the run.
     breed : callable
         Makes a generation from the scored one before it; pure.
+    score_all : callable, optional
+        Returns for all families of a generation at once what `score` returns for each, where more than one
+        process works on it.
 
     Returns
     -------
@@ -135,7 +141,7 @@ def evolve(
     while True:
         n_evaluations += _count_new(population)
         recalled = tuple(_recall(one, known) for one in population)
-        population = _score_population(recalled, by_name, score)
+        population = _score_population(recalled, by_name, score_all or partial(_in_turn, score))
         stats = describe(population, spaces)
         individuals.extend(population)
         generations.append(stats)
@@ -176,25 +182,33 @@ def _recall(individual: Individual, known: Mapping[str, Individual]) -> Individu
     return individual.with_score(row.fitness, dict(row.diagnostics))
 
 
+def _in_turn(score: Score[FamilyT], batches: Sequence[tuple[FamilyT, FloatArray]]) -> tuple[Evaluation, ...]:
+    return tuple(score(family, genomes) for family, genomes in batches)
+
+
 def _score_population(
-    population: tuple[Individual, ...], families: Mapping[str, FamilyT], score: Score[FamilyT]
+    population: tuple[Individual, ...], families: Mapping[str, FamilyT], score_all: ScoreAll[FamilyT]
 ) -> tuple[Individual, ...]:
     """Return the population with every individual scored; equal genomes are scored once."""
+    waiting = {
+        name: [one for one in population if one.family == name and not one.is_scored] for name in families
+    }
+    waiting = {name: members for name, members in waiting.items() if members}
+    rows = {name: _unique_rows(_genomes(members)) for name, members in waiting.items()}
+    evaluations = score_all([(families[name], unique) for name, (unique, _) in rows.items()])
     scored = list(population)
-    for name, family in families.items():
-        waiting = [one for one in population if one.family == name and not one.is_scored]
-        if not waiting:
-            continue
-        genomes = np.array([one.parameters for one in waiting]).reshape(len(waiting), -1)
-        unique, inverse = _unique_rows(genomes)
-        evaluation = score(family, unique)
+    for (name, (unique, inverse)), evaluation in zip(rows.items(), evaluations, strict=True):
         columns = _checked_columns(evaluation, name, unique.shape[0])
         fitness = columns.pop("")
         table = list(zip(*columns.values(), strict=True)) or [()] * len(fitness)
-        for individual, row in zip(waiting, inverse.tolist(), strict=True):
+        for individual, row in zip(waiting[name], inverse.tolist(), strict=True):
             diagnostics = dict(zip(columns, table[row], strict=True))
             scored[individual.index] = individual.with_score(fitness[row], diagnostics)
     return tuple(scored)
+
+
+def _genomes(members: Sequence[Individual]) -> FloatArray:
+    return np.array([one.parameters for one in members]).reshape(len(members), -1)
 
 
 def _unique_rows(genomes: FloatArray) -> tuple[FloatArray, IntArray]:

@@ -8,7 +8,7 @@ import numpy as np
 from django.contrib.auth.models import Group, User
 
 from strategies.exam import crown
-from strategies.models import Champion, Look, Strategy, Tournament
+from strategies.models import Champion, Look, Strategy, StrategyPerformance, Tournament
 from strategies.services import request_tournament
 from strategies.store import artifact_store
 from tests.markets import autoregressive_bars, gaussian_bars
@@ -26,6 +26,11 @@ from trainingday.runs.services import claim
 
 HOUR = 3600
 N_BARS = 3000
+FACTS = (
+    "uid", "strategy_name", "strategy__parameters", "generation", "operator", "mutation", "fitness",
+    "sharpe_ratio", "total_return", "max_drawdown", "win_rate", "n_trades", "turnover", "sharpe_double_costs",
+    "rank",
+)  # fmt: skip
 
 
 def null_market(name: str = "NULL", n_bars: int = N_BARS, seed: int = 1) -> tuple[Market, Dataset, Bars]:
@@ -53,6 +58,27 @@ def tournament(market: Market, **options: Any) -> Tournament:
     """Request a tournament; earlier ones of the market must have ended."""
     sizes = {"seed": 7, "n_generations": 2, "population_size": 12, **options}
     return request_tournament(market, trigger=Trigger.COMMAND, **sizes)
+
+
+def rows_of(run: Tournament) -> list[dict[str, Any]]:
+    """Return every entrant with its scores."""
+    return list(StrategyPerformance.objects.filter(tournament=run).order_by("uid").values(*FACTS))
+
+
+def links_of(run: Tournament) -> set[tuple[str, str]]:
+    """Return the genealogy: pairs of child and parent."""
+    return set(
+        StrategyPerformance.objects.filter(tournament=run, parents__isnull=False).values_list(
+            "uid", "parents__uid"
+        )
+    )
+
+
+def outcome_of(run: Tournament) -> tuple[Any, ...]:
+    """Return what a tournament found, as its row keeps it."""
+    run.refresh_from_db()
+    winner = run.winner and run.winner.fingerprint
+    return winner, run.winner_sharpe, run.n_entrants, run.history, {**run.summary, "exam": None}, run.verdict
 
 
 def save_model(

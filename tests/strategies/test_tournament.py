@@ -9,7 +9,17 @@ from strategies.plans import plan_of, session_configuration
 from strategies.positions import CONTROLS, get_or_create_strategy, positions_of
 from strategies.records import load_individuals
 from strategies.tournament import execute, run_tournament
-from tests.strategies.helpers import context_of, null_market, planted_market, room, save_model, tournament
+from tests.strategies.helpers import (
+    context_of,
+    links_of,
+    null_market,
+    outcome_of,
+    planted_market,
+    room,
+    rows_of,
+    save_model,
+    tournament,
+)
 from trainingday.backtest.engine import run_backtest
 from trainingday.bars import Bars
 from trainingday.exceptions import InvalidArgument, RunCancelled, StateConflict
@@ -17,34 +27,11 @@ from trainingday.runs.child import work
 from trainingday.runs.models import RunEvent, RunState
 
 pytestmark = pytest.mark.django_db
-FACTS = (
-    "uid", "strategy_name", "strategy__parameters", "generation", "operator", "mutation", "fitness",
-    "sharpe_ratio", "total_return", "max_drawdown", "win_rate", "n_trades", "turnover", "sharpe_double_costs",
-    "rank",
-)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _no_queue(monkeypatch):
     monkeypatch.setattr("trainingday.runs.services.nudge", lambda run: None)
-
-
-def rows_of(run: Tournament) -> list[dict]:
-    return list(StrategyPerformance.objects.filter(tournament=run).order_by("uid").values(*FACTS))
-
-
-def links_of(run: Tournament) -> set[tuple[str, str]]:
-    return set(
-        StrategyPerformance.objects.filter(tournament=run, parents__isnull=False).values_list(
-            "uid", "parents__uid"
-        )
-    )
-
-
-def outcome_of(run: Tournament) -> tuple:
-    run.refresh_from_db()
-    winner = run.winner and run.winner.fingerprint
-    return winner, run.winner_sharpe, run.n_entrants, run.history, {**run.summary, "exam": None}, run.verdict
 
 
 def finished(run: Tournament) -> Tournament:

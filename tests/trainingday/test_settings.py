@@ -74,7 +74,7 @@ def test_a_default_key_and_a_quick_start_that_serves_others_are_refused(
 def test_web_processes_do_not_load_torch(tmp_path: Path) -> None:
     code = (
         "import sys, trainingday.asgi\nfrom django.urls import get_resolver\nget_resolver().url_patterns\n"
-        "print([name for name in ('torch', 'stable_baselines3', 'optuna') if name in sys.modules])"
+        "print([name for name in ('torch', 'stable_baselines3', 'optuna', 'distributed') if name in sys.modules])"
     )
     environment = (
         os.environ

@@ -1,4 +1,4 @@
-"""Lends this machine to training sessions, as workers of a Dask scheduler."""
+"""Lends this machine to training sessions and tournaments, as workers of a Dask scheduler."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from sessions.dask_pool import scheduler_of
+from trainingday.compute.dask_pool import scheduler_of
 from trainingday.exceptions import TrainingDayError
 from trainingday.runs.child import NICE
 from trainingday.runs.supervisor import CHILD_ENVIRONMENT
 
 
 class Command(BaseCommand):
-    help = "Evaluate trials that sessions hand out through a Dask scheduler (extra: cluster)."
+    help = "Evaluate the trials and populations that runs hand out through a Dask scheduler (extra: cluster)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--scheduler", required=True, metavar="dask://HOST:PORT")
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             self.stderr.write(str(error))
             sys.exit(2)
         n_processes = max(options["processes"], 1)
-        # Beyond its share a process is killed and its trial evaluated elsewhere.
+        # Beyond its share a process is killed and its task evaluated elsewhere.
         memory_mb = settings.TRAININGDAY_MEMORY_LIMIT_MB // n_processes
         command = [
             sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://{scheduler}",

@@ -13,16 +13,10 @@ import pytest
 from sessions.rl.errors import TrainingDiverged
 from sessions.rl.monitor import N_CHECKPOINTS
 from sessions.rl.presets import PRESETS, get_preset
-from sessions.rl.search import (
-    TrialState,
-    TrialTask,
-    evaluate_trial,
-    load_bundle,
-    save_bundle,
-    train_member,
-)
+from sessions.rl.search import TrialState, TrialTask, evaluate_trial, train_member
 from tests.sessions.rl.settings_for_tests import BARS_PER_YEAR, FREE, easy_bars, gappy_bars
 from trainingday.backtest.engine import run_backtest
+from trainingday.compute.bundles import load_bundle, save_bundle
 from trainingday.exceptions import InvalidArgument, NotEnoughBars, NotFound
 from trainingday.policy.observation import compute_features
 

@@ -1,4 +1,4 @@
-"""Where trials are evaluated: a pool of fresh processes here, a Dask cluster, or in line for tests."""
+"""Where tasks are evaluated: a pool of fresh processes here, a Dask cluster, or in line for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from sessions.dask_pool import SCHEME, BundleSource, DaskPool, scheduler_of, signs_of_death
+from trainingday.compute.dask_pool import SCHEME, BundleSource, DaskPool, scheduler_of, signs_of_death
 from trainingday.exceptions import InvalidArgument, TrainingDayError
 
 SECONDS_BETWEEN_CHECKS = 0.5
@@ -28,14 +28,23 @@ class WorkersDied(TrainingDayError):
     retryable = True
 
 
-class TrialExecutor:
-    """Evaluates pure tasks; a task whose process died is evaluated again, with the same result."""
+class TaskExecutor:
+    """Evaluates pure tasks; a task whose process died is evaluated again, with the same result.
+
+    Attributes
+    ----------
+    is_cluster : bool
+        Whether tasks go to workers that run already, perhaps on other machines.
+    """
 
     def __init__(
         self,
         make: Callable[[], Executor] | None,
         signs_of_death: tuple[type[BaseException], ...] = (BrokenProcessPool,),
+        *,
+        is_cluster: bool = False,
     ) -> None:
+        self.is_cluster = is_cluster
         self._make = make
         self._signs_of_death = signs_of_death
         self._pool: Executor | None = None
@@ -96,40 +105,36 @@ class TrialExecutor:
             self._pool = None
 
 
-def _start_worker() -> None:
-    """Load what every trial needs, on one numeric thread."""
-    import torch
-
-    torch.set_num_threads(1)
-    import sessions.rl.training  # noqa: F401
-
-
-def _process_pool() -> Executor:
+def _process_pool(prepare: Callable[[], None] | None) -> Executor:
     return ProcessPoolExecutor(
-        max_workers=os.cpu_count() or 1, mp_context=get_context("spawn"), initializer=_start_worker
+        max_workers=os.cpu_count() or 1, mp_context=get_context("spawn"), initializer=prepare
     )
 
 
 @contextmanager
-def open_executor(source: BundleSource) -> Iterator[TrialExecutor]:
+def open_executor(source: BundleSource, prepare: Callable[[], None] | None = None) -> Iterator[TaskExecutor]:
     """Return the executor that TRAININGDAY_EXECUTOR names: "processes", "inline" or "dask://host:port".
 
-    `source` says where the workers of a Dask cluster find the bars.
+    Nothing is started before the first task. `source` says where the workers of a Dask cluster find the bars,
+    `prepare` what each process of a pool here does first.
     """
-    executor = _named(settings.TRAININGDAY_EXECUTOR, source)
+    executor = _named(settings.TRAININGDAY_EXECUTOR, source, prepare)
     try:
         yield executor
     finally:
         executor.close()
 
 
-def _named(name: str, source: BundleSource) -> TrialExecutor:
+def _named(name: str, source: BundleSource, prepare: Callable[[], None] | None) -> TaskExecutor:
     if name.startswith(SCHEME):
         scheduler_of(name)
-        return TrialExecutor(partial(DaskPool, name, source), signs_of_death())
-    makers: dict[str, Callable[[], Executor] | None] = {"processes": _process_pool, "inline": None}
+        return TaskExecutor(partial(DaskPool, name, source), signs_of_death(), is_cluster=True)
+    makers: dict[str, Callable[[], Executor] | None] = {
+        "processes": partial(_process_pool, prepare),
+        "inline": None,
+    }
     if name not in makers:
         raise InvalidArgument(
             f"TRAININGDAY_EXECUTOR should be one of {sorted(makers)} or dask://host:port, is {name!r}"
         )
-    return TrialExecutor(makers[name])
+    return TaskExecutor(makers[name])

@@ -1,4 +1,4 @@
-"""Trials on a Dask cluster: the client that hands them out, and what a worker does with one.
+"""Tasks on a Dask cluster: the client that hands them out, and what a worker does with one.
 
 A task travels without its bars. The worker finds the dataset by its content hash in its own
 TRAININGDAY_HOME, a folder that hosts share, or fetches it from object storage, and cuts it before the test
@@ -16,8 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
-from sessions.libraries import library_versions
+from trainingday.compute.bundles import save_bundle
+from trainingday.compute.libraries import library_versions
 from trainingday.exceptions import InvalidArgument, TrainingDayError
+from trainingday.markets.storage import local_bars
 
 SCHEME = "dask://"
 SECONDS_TO_CONNECT = 20
@@ -38,14 +40,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class BundleSource:
-    """Where a session's bars come from on any machine.
+    """Where a run's bars come from on any machine.
 
     Attributes
     ----------
     sha256 : str
         Content hash of the dataset.
     n_bars : int
-        How many of its first bars trials may see: none of the test window's.
+        How many of its first bars tasks may see: none of the test window's.
     """
 
     sha256: str
@@ -116,27 +118,24 @@ def evaluate_here(
     Raises
     ------
     InvalidArgument
-        If the worker's libraries are not the session's: its result might differ.
+        If the worker's libraries are not the run's: its result might differ.
     """
     here = library_versions()
     for name, wanted in versions.items():
         if here[name] != wanted:
-            raise InvalidArgument(f"a worker's {name} should be {wanted}, as the session's, is {here[name]}")
+            raise InvalidArgument(f"a worker's {name} should be {wanted}, as the run's, is {here[name]}")
     with _one_at_a_time:
         return function(task.at(_bundle(source), _scratch()))
 
 
 @lru_cache(maxsize=1)
 def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix="trial-worker-"))
+    return Path(tempfile.mkdtemp(prefix="task-worker-"))
 
 
 @lru_cache(maxsize=N_BUNDLES_KEPT)
 def _bundle(source: BundleSource) -> str:
-    """Return the file of the bars that trials may see, made once on this worker."""
-    from sessions.rl.search import save_bundle
-    from trainingday.markets.storage import local_bars
-
+    """Return the file of the bars that tasks may see, made once on this worker."""
     bundle = _scratch() / f"{source.sha256}-{source.n_bars}.npz"
     save_bundle(bundle, local_bars(source.sha256)[: source.n_bars])
     return str(bundle)

@@ -12,14 +12,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from trainingday import display
+from trainingday import components, display
 from trainingday.charts import Chart
 
 register = template.Library()
 register.filter("day_of", display.day_of)
 register.filter("after_verdict", display.after_verdict)
 
-WHY_UNDEFINED = "Undefined: not measured, or too little data to define it"
 STATE_TONES = {
     "succeeded": "good", "complete": "good", "confirmed": "good", "same_bits": "good", "valid": "good", "champion": "good", "passed": "good",
     "started": "good", "running": "live", "queued": "wait", "waiting": "wait", "candidate": "wait",
@@ -48,30 +47,33 @@ WORDS = {
 
 
 def _undefined_or(text: str) -> SafeString | str:
-    if text != display.UNDEFINED:
-        return text
-    return format_html('<abbr class="undefined" title="{}">–</abbr>', WHY_UNDEFINED)
+    return components.UNDEFINED if text == display.UNDEFINED else text
+
+
+def _figure(text: str) -> SafeString:
+    """Return what holds digits, signs and units only, so nothing to escape."""
+    return components.UNDEFINED if text == display.UNDEFINED else SafeString(text)
 
 
 @register.filter
-def num(value: Any, digits: int = 2) -> SafeString | str:
-    return _undefined_or(display.number(value, digits))
+def num(value: Any, digits: int = 2) -> SafeString:
+    return _figure(display.number(value, digits))
 
 
 @register.filter
-def signed(value: Any, digits: int = 2) -> SafeString | str:
-    return _undefined_or(display.signed(value, digits))
+def signed(value: Any, digits: int = 2) -> SafeString:
+    return _figure(display.signed(value, digits))
 
 
 @register.filter
-def percent(value: Any, digits: int = 1) -> SafeString | str:
-    return _undefined_or(display.percent(value, digits))
+def percent(value: Any, digits: int = 1) -> SafeString:
+    return _figure(display.percent(value, digits))
 
 
 @register.filter
-def points(value: Any, digits: int = 1) -> SafeString | str:
+def points(value: Any, digits: int = 1) -> SafeString:
     """A difference of two fractions in percentage points."""
-    return _undefined_or(display.points(value, digits))
+    return _figure(display.points(value, digits))
 
 
 @register.filter
@@ -80,31 +82,31 @@ def sig(value: Any, digits: int = 3) -> SafeString | str:
 
 
 @register.filter
-def count(value: Any) -> SafeString | str:
-    return _undefined_or(display.number(value, 0))
+def count(value: Any) -> SafeString:
+    return _figure(display.number(value, 0))
 
 
 @register.filter
-def duration(seconds: Any) -> SafeString | str:
-    return _undefined_or(display.duration(seconds))
+def duration(seconds: Any) -> SafeString:
+    return _figure(display.duration(seconds))
 
 
 @register.filter
 def when(value: Any) -> SafeString | str:
     """A time in UTC; the browser adds how long ago in a tooltip."""
     if value is None:
-        return _undefined_or(display.UNDEFINED)
-    return format_html('<time datetime="{}">{}</time>', value.isoformat(), display.moment(value))
+        return components.UNDEFINED
+    return SafeString(f'<time datetime="{value.isoformat()}">{display.moment(value)}</time>')
 
 
 @register.filter
 def ago(value: Any) -> SafeString | str:
     if value is None:
-        return _undefined_or(display.UNDEFINED)
+        return components.UNDEFINED
     seconds = (timezone.now() - value).total_seconds()
     text = f"{display.largest_unit(seconds)} ago" if seconds >= 0 else f"in {display.duration(-seconds)}"
-    return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>', value.isoformat(), display.moment(value), text
+    return SafeString(
+        f'<time datetime="{value.isoformat()}" title="{display.moment(value)} UTC">{text}</time>'
     )
 
 
@@ -112,15 +114,14 @@ def ago(value: Any) -> SafeString | str:
 def badge(state: str) -> SafeString:
     """A state as a word on its tone; the word carries the meaning, the colour only helps."""
     if not state:
-        return SafeString(_undefined_or(display.UNDEFINED))
-    tone = STATE_TONES.get(state, "dim")
-    return format_html('<span class="badge badge-{}">{}</span>', tone, WORDS.get(state, state))
+        return components.UNDEFINED
+    return components.badge(STATE_TONES.get(state, "dim"), WORDS.get(state, state))
 
 
 @register.filter
 def short_hash(value: str) -> SafeString | str:
     if not value:
-        return _undefined_or(display.UNDEFINED)
+        return components.UNDEFINED
     return format_html('<code title="{}">{}</code>', value, value[:12])
 
 
@@ -130,22 +131,26 @@ def item(mapping: Any, key: str) -> Any:
     return mapping.get(key) if isinstance(mapping, dict) else None
 
 
-@register.inclusion_tag("components/sparkline.html")
-def sparkline(values: Any, label: str, tone: str = "validation") -> dict[str, Any]:
-    values = list(values or [])
-    return {"points": display.sparkline(values), "label": label, "tone": tone, "n": len(values)}
+@register.simple_tag
+def sparkline(values: Any, label: str, tone: str = "validation") -> SafeString:
+    return components.sparkline(list(values or []), label, tone)
 
 
-@register.inclusion_tag("components/nav_link.html", takes_context=True)
-def nav_link(context: Context, name: str, label: str) -> dict[str, Any]:
+@register.simple_tag
+def compare_box(pk: Any, name: Any) -> SafeString:
+    """What ticks a row for the page Compare."""
+    return components.compare_box(pk, name)
+
+
+@register.simple_tag(takes_context=True)
+def nav_link(context: Context, name: str, label: str) -> SafeString:
     """A link of the main navigation; nothing where the address does not exist."""
     try:
         url = reverse(name)
     except NoReverseMatch:
-        return {"url": ""}
+        return SafeString()
     path = context["request"].path if "request" in context else ""
-    is_current = path == url if url == "/" else path.startswith(url)
-    return {"url": url, "label": label, "is_current": is_current}
+    return components.nav_link(url, label, is_current=path == url if url == "/" else path.startswith(url))
 
 
 @register.inclusion_tag("components/pages.html", takes_context=True)
@@ -160,8 +165,8 @@ def pages(context: Context, page: Page[Any]) -> dict[str, Any]:
     }
 
 
-@register.inclusion_tag("components/sort_header.html", takes_context=True)
-def sort_header(context: Context, field: str, label: str, css: str = "") -> dict[str, Any]:
+@register.simple_tag(takes_context=True)
+def sort_header(context: Context, field: str, label: str, css: str = "") -> SafeString:
     """A column header that sorts; a second click turns the order round."""
     request = context["request"]
     current = request.GET.get("sort", "")
@@ -169,7 +174,7 @@ def sort_header(context: Context, field: str, label: str, css: str = "") -> dict
     query.pop("page", None)
     query["sort"] = f"-{field}" if current == field else field
     order = {field: "ascending", f"-{field}": "descending"}.get(current, "none")
-    return {"label": label, "query": query.urlencode(), "order": order, "css": css}
+    return components.sort_header(query.urlencode(), label, order, css)
 
 
 @register.inclusion_tag("components/chart.html")
@@ -202,12 +207,10 @@ def look_run(look: Any) -> str:
     return f"{look.run_kind}-{look.run_pk}"
 
 
-@register.inclusion_tag("components/interval.html")
-def interval(rate: Any, low: Any, high: Any, base: Any) -> dict[str, Any]:
+@register.simple_tag
+def interval(rate: Any, low: Any, high: Any, base: Any) -> SafeString:
     """A rate with its interval and base rate on a line from 0 to 100 %."""
-    numbers = {"rate": rate, "low": low, "high": high, "base": base}
-    places = {name: round(4 + 112 * v, 1) for name, v in numbers.items() if display.is_defined(v)}
-    return {"places": places, "words": {name: display.percent(value) for name, value in numbers.items()}}
+    return components.interval(rate, low, high, base)
 
 
 @register.filter
@@ -215,7 +218,7 @@ def strategy(label: Any) -> SafeString:
     """A strategy's label with its parameters below its family."""
     family, _, rest = str(label or "").partition(" ")
     if not family:
-        return SafeString(_undefined_or(display.UNDEFINED))
+        return components.UNDEFINED
     if not rest:
         return format_html("{}", family)
     return format_html(

@@ -25,7 +25,7 @@ from patterns.serializers import (
     StartScanSerializer,
 )
 from trainingday.markets.queries import query_market
-from trainingday.rest import idempotency_key, refuse_parameters_but
+from trainingday.rest import LeanLists, idempotency_key, refuse_parameters_but
 from trainingday.runs.api_docs import HASH, describes_start
 from trainingday.runs.models import Trigger
 from trainingday.typing import JSONDict
@@ -92,8 +92,9 @@ class PatternFilter(filters.FilterSet):
         fields = ["market__slug", "state", "direction", "found_by", "last_scan"]
 
 
-class PatternViewSet(viewsets.ReadOnlyModelViewSet[Pattern]):
+class PatternViewSet(LeanLists, viewsets.ReadOnlyModelViewSet[Pattern]):
     queryset = queries.query_patterns()
+    unlisted = ("definition", "discovery", "confirmation", "tracking", "template")
     filterset_class = PatternFilter
     ordering_fields = [
         "created_at", "success_rate", "average_return", "q_value", "n_occurrences", "horizon", "confirmed_at",

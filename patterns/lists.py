@@ -67,4 +67,5 @@ PATTERNS = Listing(
         "found": "created_at",
     },
     default=(CONFIRMED_FIRST, F("q_value").asc(nulls_last=True), "pk"),
+    unread=("definition", "template"),
 )

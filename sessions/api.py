@@ -25,7 +25,7 @@ from sessions.serializers import (
 from sessions.services import clone_session, request_replay, request_session, resume_session
 from trainingday.exceptions import TrainingDayError
 from trainingday.markets.queries import query_market
-from trainingday.rest import idempotency_key
+from trainingday.rest import LeanLists, idempotency_key
 from trainingday.runs.api_docs import HASH, IDEMPOTENCY, describes_start
 from trainingday.runs.models import Run, Trigger
 from trainingday.typing import JSONDict
@@ -65,9 +65,10 @@ REAL_SESSION_EXAMPLES = [
 
 
 class TrainingSessionViewSet(
-    mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[TrainingSession]
+    LeanLists, mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[TrainingSession]
 ):
     queryset = TrainingSession.objects.select_related("market", "dataset")
+    unlisted = ("report", "dataset__quality")
     filterset_fields = ["state", "market__slug", "preset", "verdict"]
     ordering_fields = ["created_at", "generation", "new_sharpe", "duration"]
     lookup_value_regex = "[0-9]{1,18}"
@@ -129,8 +130,9 @@ class SessionReplayViewSet(viewsets.ReadOnlyModelViewSet[SessionReplay]):
     lookup_value_regex = "[0-9]{1,18}"
 
 
-class TrialViewSet(viewsets.ReadOnlyModelViewSet[Trial]):
+class TrialViewSet(LeanLists, viewsets.ReadOnlyModelViewSet[Trial]):
     queryset = Trial.objects.all()
+    unlisted = ("blocks",)
     serializer_class = TrialSerializer
     filterset_fields = ["session", "state"]
     ordering_fields = ["index", "score", "seconds"]

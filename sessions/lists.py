@@ -50,7 +50,12 @@ SESSIONS = Listing(
     },
     default=("-created_at", "-pk"),
     is_comparable=True,
+    unread=("report", "environment", "dataset__quality", "look__decision"),
 )
+
+# What `ModelLine` and the columns do not read: learning curves, and the parent but for its number.
+_UNREAD = ("members", "default_scores", "settings_choice", "warm_start")
+_OF_PARENT = (*_UNREAD, "hyperparameters", "overlay", "validation", "signature", "stage_reason")
 
 MODELS = Listing(
     "models",
@@ -99,6 +104,15 @@ MODELS = Listing(
     },
     default=("-created_at", "-pk"),
     is_comparable=True,
+    unread=(
+        *_UNREAD,
+        *(f"parent__{name}" for name in _OF_PARENT),
+        "session__configuration",
+        "session__environment",
+        "dataset__quality",
+        "selection_strategy__parameters",
+        "strategy__parameters",
+    ),
 )
 
 WRITTEN_REPORTS = Listing(

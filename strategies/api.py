@@ -34,7 +34,7 @@ from strategies.serializers import (
 from strategies.signals import market_signal
 from trainingday.markets.queries import query_market
 from trainingday.permissions import ReadOrAdminister
-from trainingday.rest import idempotency_key, refuse_parameters_but
+from trainingday.rest import LeanLists, idempotency_key, refuse_parameters_but
 from trainingday.runs.api_docs import HASH, describes_start
 from trainingday.runs.models import Trigger
 from trainingday.typing import JSONDict
@@ -69,9 +69,10 @@ TOURNAMENT_QUEUED = {
 
 
 class TournamentViewSet(
-    mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Tournament]
+    LeanLists, mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Tournament]
 ):
     queryset = queries.query_tournaments()
+    unlisted = ("history", "summary", "dataset__quality")
     filterset_fields = ["state", "market__slug", "verdict", "is_part"]
     ordering_fields = ["created_at", "winner_sharpe", "n_entrants"]
     lookup_value_regex = DIGITS

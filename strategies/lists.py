@@ -55,6 +55,7 @@ TOURNAMENTS = Listing(
     },
     default=("-created_at", "-pk"),
     is_comparable=True,
+    unread=("configuration", "summary", "dataset__quality"),
 )
 
 ROLES = (

@@ -68,6 +68,8 @@ class Listing:
         Names of orders and their fields; "-name" is the reverse.
     default : tuple
         The order where none, or an unknown one, is asked for; it also breaks ties.
+    unread : tuple of str
+        Fields that neither page nor export shows, such as long JSON: they stay in the database.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Listing:
     sorts: Mapping[str, str] = field(default_factory=dict)
     default: tuple[Any, ...] = ("-pk",)
     is_comparable: bool = False
+    unread: tuple[str, ...] = ()
 
     def read(self, request: HttpRequest, rows: QuerySet[Any]) -> ListPage:
         return ListPage(self, request, rows)
@@ -98,7 +101,7 @@ class ListPage:
     def __init__(self, listing: Listing, request: HttpRequest, rows: QuerySet[Any]) -> None:
         self.listing = listing
         self.request = request
-        self._rows = rows
+        self._rows = rows.defer(*listing.unread) if listing.unread else rows
         self.sort = request.GET.get("sort", "")
 
     @cached_property

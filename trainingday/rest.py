@@ -46,6 +46,16 @@ class Pages(PageNumberPagination):
     max_page_size = 200
 
 
+class LeanLists:
+    """View set mixin: a list leaves the fields `unlisted` in the database; one row has them all."""
+
+    unlisted: tuple[str, ...] = ()
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset()  # type: ignore[misc]
+        return rows.defer(*self.unlisted) if self.action == "list" else rows  # type: ignore[attr-defined]
+
+
 class KnownOrdering(OrderingFilter):
     """Orders by the view's `ordering_fields`; an unknown field or query parameter is a 400."""
 

@@ -21,7 +21,7 @@ from trainingday.access.models import ApiToken
 from trainingday.asgi import application
 from trainingday.markets.services import load_bars
 from trainingday.permissions import VIEWER
-from trainingday.runs import live_socket
+from trainingday.runs import sign_ins
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,7 +130,7 @@ async def test_a_page_of_another_site_is_refused_even_with_a_token(followed, tok
 
 @pytest.mark.parametrize("what", ["revoked", "expired", "deactivated"])
 async def test_a_token_that_ends_closes_the_socket(followed, token, what, monkeypatch):
-    monkeypatch.setattr(live_socket, "SECONDS_BETWEEN_USER_CHECKS", 0.1)
+    monkeypatch.setattr(sign_ins, "SECONDS_BETWEEN_CHECKS", 0.1)
     async with socket(followed[0].slug, token) as client:
         await client.connect()
         await frame(client)

@@ -8,24 +8,27 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
-from channels.auth import get_user
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.contrib.sessions.backends.base import SessionBase
-from knox.auth import TokenAuthentication
-from rest_framework.exceptions import AuthenticationFailed
 
-from trainingday.runs.sockets import header_of
+from trainingday.runs.sign_ins import SignIn, sign_ins
 
 UNAUTHENTICATED, BAD_MESSAGE, NOT_FOUND, TOO_FAST = 4401, 4400, 4404, 4429
 UNSUPPORTED, TOO_BIG, TOO_SLOW = 1003, 1009, 1013
 QUEUE_SIZE = 500
 MAX_MESSAGES_PER_SECOND = 20
 MAX_MESSAGE_CHARACTERS = 65536
-SECONDS_BETWEEN_USER_CHECKS = 4.0  # a sign-out closes within 5 s
 Frame = dict[str, Any]
+
+
+class SharedFrame(dict[str, Any]):
+    """A frame that goes to many sockets: its JSON is made once."""
+
+    @cached_property
+    def text(self) -> str:
+        return json.dumps(self)
 
 
 @dataclass(eq=False)
@@ -65,20 +68,25 @@ class LiveSocket(AsyncWebsocketConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self._recent: list[float] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sign_in = SignIn.of(scope)
         try:
             await super().__call__(scope, receive, send)
         finally:  # also where a send failed, which no disconnect follows
+            sign_ins.leave(self._sign_in, self._sign_out)
             for task in self._tasks:
                 task.cancel()
             self.closed()
 
     async def connect(self) -> None:
         await self.accept()
-        if not await self._is_signed_in():
-            await self.close(UNAUTHENTICATED)
+        if not await self._sign_in.holds():
+            await self._sign_out()
             return
-        self._tasks.add(asyncio.create_task(self._watch_user()))
+        sign_ins.watch(self._sign_in, self._sign_out)
         await self.opened()
+
+    async def _sign_out(self) -> None:
+        await self.close(UNAUTHENTICATED)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         now = time.monotonic()
@@ -129,39 +137,8 @@ class LiveSocket(AsyncWebsocketConsumer):
             if is_new(frame):
                 await self.send_frame(frame)
 
-    async def _watch_user(self) -> None:
-        while True:
-            await asyncio.sleep(SECONDS_BETWEEN_USER_CHECKS)
-            if not await self._is_signed_in():
-                with contextlib.suppress(OSError):
-                    await self.close(UNAUTHENTICATED)
-                return
-
-    async def _is_signed_in(self) -> bool:
-        """Read token, or session and user, anew: they may have ended since the socket opened."""
-        if given := header_of(self.scope, b"authorization"):
-            return bool(await database_sync_to_async(_is_token_good)(given))
-        session: SessionBase | None = self.scope.get("session")
-        if session is None or not session.session_key:
-            return False
-        fresh = type(session._wrapped if hasattr(session, "_wrapped") else session)(session.session_key)
-        user = await get_user({"session": fresh})
-        return bool(user.is_authenticated and user.is_active)
-
     async def send_error(self, code: str, message: str) -> None:
         await self.send_frame({"type": "error", "code": code, "message": message})
 
     async def send_frame(self, frame: Frame) -> None:
-        await self.send(text_data=json.dumps(frame))
-
-
-def _is_token_good(authorization: str) -> bool:
-    """Return whether an Authorization header holds an API token that still holds, of an active user."""
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "token" or not token.isascii():
-        return False
-    try:
-        user, _ = TokenAuthentication().authenticate_credentials(token.strip().encode())
-    except AuthenticationFailed:
-        return False
-    return bool(user.is_active)
+        await self.send(text_data=frame.text if isinstance(frame, SharedFrame) else json.dumps(frame))

@@ -11,7 +11,7 @@ from channels.db import database_sync_to_async
 from django.db.models import Q
 
 from trainingday.runs.kinds import get_kind
-from trainingday.runs.live_socket import Feed
+from trainingday.runs.live_socket import Feed, SharedFrame
 from trainingday.runs.models import RunEvent
 from trainingday.runs.queries import snapshot
 from trainingday.runs.wake import Alarm, listening
@@ -104,13 +104,15 @@ class Relay:
             key = (event.run_kind, event.run_pk)
             if key in self._positions:
                 self._positions[key] = max(self._positions[key], event.seq)
+            frame = SharedFrame(event_frame(event))
             for subscription in self._subscriptions.get(key, ()):
-                subscription.push(event_frame(event))
+                subscription.push(frame)
         for key, state in snapshots.items():
             if self._snapshots.get(key) != state:
                 self._snapshots[key] = state
+                shown = SharedFrame(type="run", run=state)
                 for subscription in self._subscriptions.get(key, ()):
-                    subscription.push({"type": "run", "run": state})
+                    subscription.push(shown)
 
 
 relay = Relay()

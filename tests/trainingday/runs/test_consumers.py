@@ -22,7 +22,7 @@ from tests.redis import own_redis
 from tests.websocket import WebSocket
 from trainingday.asgi import application
 from trainingday.markets.models import Market
-from trainingday.runs import live_socket, services
+from trainingday.runs import live_socket, services, sign_ins
 from trainingday.runs.context import RunContext
 from trainingday.runs.models import RunState, Trigger
 from trainingday.runs.relay import Subscription
@@ -254,7 +254,7 @@ async def test_more_than_twenty_messages_a_second_close_the_socket(context: RunC
 async def test_a_signed_out_user_is_closed_within_seconds(
     what: str, context: RunContext, cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_socket, "SECONDS_BETWEEN_USER_CHECKS", 0.2)
+    monkeypatch.setattr(sign_ins, "SECONDS_BETWEEN_CHECKS", 0.2)
     async with socket(f"/ws/runs/scan-{context.pk}/", cookie) as communicator:
         await communicator.connect()
         await frames(communicator, 1)

@@ -36,7 +36,7 @@ TRIAL_FIELDS = (
 )  # fmt: skip
 MODEL_FIELDS = (
     "number", "stage", "stage_reason", "algorithm", "hyperparameters", "weights_hash", "validation",
-    "validation_sharpe", "default_scores", "overlay", "warm_start",
+    "validation_sharpe", "default_scores", "settings_choice", "overlay", "warm_start",
 )  # fmt: skip
 SESSION_FIELDS = (
     "state", "reason", "generation", "baseline_sharpe", "new_sharpe", "improvement_percent", "hyperparams_tested",

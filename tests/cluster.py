@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +15,7 @@ from typing import Any
 from distributed import Client
 
 ROOT = Path(__file__).resolve().parents[1]
+SECONDS_TO_START = 60
 
 
 class Cluster:
@@ -23,34 +24,29 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
-        self._start("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
-                    "--no-dashboard", "--scheduler-file", str(folder / "scheduler.json"))  # fmt: skip
-        self.address = wait_for(self._address)
-        self.name = f"dask://{self.address.removeprefix('tcp://')}"
+        host, port = "127.0.0.1", free_port()
+        self.name, self.address = f"dask://{host}:{port}", f"tcp://{host}:{port}"
+        self._start("trial_scheduler", "--host", host, "--port", str(port))
+        with self.client():
+            pass
 
     def add_worker(self, home: Path) -> subprocess.Popen[bytes]:
         """Start a worker of one process whose TRAININGDAY_HOME is `home`."""
-        command = ("manage.py", "trial_worker", "--scheduler", self.name, "--processes", "1")
-        return self._start(*command, home=home)
+        return self._start("trial_worker", "--scheduler", self.name, "--processes", "1", home=home)
 
     def client(self) -> Client:
-        return Client(self.address, set_as_default=False)
+        return Client(self.address, timeout=SECONDS_TO_START, set_as_default=False)
 
     def _start(self, *command: str, home: Path | None = None) -> subprocess.Popen[bytes]:
         own = {"TRAININGDAY_HOME": str(home)} if home else {}
         environment = os.environ | own | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
         log = (self.folder / f"{len(self.processes)}.log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=environment, stderr=log, stdout=log, start_new_session=True
+            [sys.executable, str(ROOT / "manage.py"), *command], cwd=self.folder, env=environment,
+            stderr=log, stdout=log, start_new_session=True,
         )  # fmt: skip
         self.processes.append(process)
         return process
-
-    def _address(self) -> str:
-        try:
-            return str(json.loads((self.folder / "scheduler.json").read_text())["address"])
-        except (OSError, ValueError, KeyError):
-            return ""
 
     def end(self) -> None:
         for process in self.processes:
@@ -98,6 +94,12 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def wait_for(found: Callable[[], Any], seconds: float = 120.0) -> Any:

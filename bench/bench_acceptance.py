@@ -76,6 +76,17 @@ def use_home(folder: Path) -> None:
     call_command("migrate", verbosity=0)
 
 
+def in_range(bars: Bars) -> Bars:
+    """Return the bars at a scale that the importer takes: 83,690 daily moves may leave 1e-12..1e12.
+
+    By a power of two, so that every return keeps its bits.
+    """
+    middle = 0.5 * (np.log2(bars.high.max()) + np.log2(bars.low.min()))
+    scale = 2.0 ** -round(middle)
+    prices = {name: scale * getattr(bars, name) for name in ("open", "high", "low", "close")}
+    return replace(bars, **prices)
+
+
 def load_market(name: str, bars: Bars, bars_per_year: float, seed: int) -> Market:
     """Return the market of bars that were written to a CSV file and imported from it."""
     from trainingday.markets.intervals import HOUR
@@ -171,7 +182,7 @@ def sides(session: TrainingSession) -> dict[str, JSONDict]:
 def outcome(name: str, seed: int, preset: str, folder: Path) -> JSONDict:
     """Return what one session came to."""
     bars, bars_per_year = market(name, N_BARS, seed)
-    bars = replace(bars, timestamps=bars.timestamps - TEN_YEARS_US)
+    bars = in_range(replace(bars, timestamps=bars.timestamps - TEN_YEARS_US))
     found = load_market(name, bars, bars_per_year, seed)
     session = run_session(found, preset, seed, folder / "sessions.log")
     row: JSONDict = {

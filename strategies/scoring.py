@@ -54,10 +54,7 @@ class ValidationScorer:
     on_progress: Callable[[int], None] = lambda n_scored: None
 
     def __post_init__(self) -> None:
-        if len(self.bars) != self.validation.stop:
-            raise InvalidArgument(
-                f"bars should end with validation at {self.validation.stop}, hold {len(self.bars)}"
-            )
+        self.terms.check(self.bars)
 
     @property
     def terms(self) -> Terms:

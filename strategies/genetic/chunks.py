@@ -15,6 +15,7 @@ from trainingday.backtest.engine import MAX_COST, Costs
 from trainingday.backtest.population import Scores, score_population
 from trainingday.bars import Bars
 from trainingday.compute.bundles import kept_bundle
+from trainingday.exceptions import InvalidArgument
 from trainingday.typing import FloatArray
 
 # Few enough that a cancel is seen within seconds, many enough to share indicators.
@@ -39,6 +40,13 @@ class Terms:
     costs: Costs
     bars_per_year: float
     options: FitnessOptions
+
+    def check(self, bars: Bars) -> None:
+        """Raise InvalidArgument unless the bars end with validation: what lies behind it cannot be seen."""
+        if len(bars) != self.validation.stop:
+            raise InvalidArgument(
+                f"bars should end with validation at {self.validation.stop}, hold {len(bars)}"
+            )
 
     @property
     def folds(self) -> tuple[slice, ...]:
@@ -80,7 +88,9 @@ def cut(genomes: FloatArray) -> Iterator[FloatArray]:
 
 def evaluate_chunk(task: ChunkTask) -> Evaluation:
     """Return the evaluations of a chunk on a worker."""
-    return score_chunk(kept_bundle(task.bundle), task.family, task.genomes, task.terms)
+    bars = kept_bundle(task.bundle)
+    task.terms.check(bars)
+    return score_chunk(bars, task.family, task.genomes, task.terms)
 
 
 def score_chunk(bars: Bars, family: Family, genomes: FloatArray, terms: Terms) -> Evaluation:

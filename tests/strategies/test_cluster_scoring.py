@@ -6,6 +6,7 @@ import pickle
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ from tests.strategies.helpers import (
 from trainingday.backtest.engine import Costs
 from trainingday.compute.bundles import save_bundle
 from trainingday.compute.executor import TaskExecutor
-from trainingday.exceptions import RunCancelled
+from trainingday.exceptions import InvalidArgument, RunCancelled
 from trainingday.runs.child import work
 from trainingday.runs.models import RunState
 from trainingday.typing import FloatArray
@@ -117,6 +118,12 @@ def test_a_model_is_scored_by_the_runs_own_process(workers: TaskExecutor) -> Non
     found = score_on_cluster(workers, scorer_of(), batches)
     for (family, genomes), evaluation in zip(batches, found, strict=True):
         assert_same(evaluation, scorer_of()(family, genomes))
+
+
+def test_a_worker_refuses_bars_behind_validation(workers: TaskExecutor) -> None:
+    early = replace(scorer_of(), bars=BARS[:1400], validation=slice(700, 1400))
+    with pytest.raises(InvalidArgument, match="bars should end with validation at 1400, hold 1500"):
+        score_on_cluster(workers, early, [batch_of("momentum", 2)])
 
 
 def test_who_watches_the_progress_may_stop_it(workers: TaskExecutor) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sessions.day import Day
-from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member
+from sessions.members import Member, MemberTask, fit_member, read_progress, refit_member, refit_task
 from sessions.overlay_choice import choose_overlay, default_overlays
 from sessions.rl.errors import TrainingDiverged
 from sessions.rl.hyperparameters import default_hyperparameters
@@ -162,7 +162,7 @@ def _settle_settings(day: Day, found: Sequence[Trained], defaults: Sequence[Trai
 def _refit(
     day: Day, executor: TaskExecutor, kept: Sequence[Trained], span: Span
 ) -> tuple[PolicyNetwork, ...]:
-    tasks = [replace(task, progress_file=f"{task.progress_file}-refit") for task, _ in kept]
+    tasks = [refit_task(task, member) for task, member in kept]
     refitted = _train_all(day, executor, refit_member, tasks, span, ["refit"] * len(tasks))
     networks = tuple(member.network for _, member in refitted if member.network)
     if len(networks) < len(kept):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sessions.rl.errors import TrainingDiverged
@@ -78,11 +78,7 @@ def fit_member(member: MemberTask) -> Member:
 
 
 def refit_member(member: MemberTask) -> Member:
-    """Return the seed trained on all bars before the test gap, for all of the task's steps.
-
-    No validation is left to pick a checkpoint on. The step that was best in the fit is no guide: it moves by
-    chance, and exact gradients refitted up to it lost to those that ran their whole course (docs/LEARNING.md).
-    """
+    """Return the seed trained on all bars before the test gap, for exactly the task's steps; nothing selects it."""
     from sessions.rl.training import train  # torch: loaded only where training happens
 
     task = member.task
@@ -102,6 +98,19 @@ def refit_member(member: MemberTask) -> Member:
     except TrainingDiverged as error:
         return Member(task.seed, None, None, 0, (), 0.0, str(error))
     return Member(task.seed, trained.network, None, trained.n_steps, (), trained.seconds)
+
+
+def refit_task(member: MemberTask, fitted: Member) -> MemberTask:
+    """Return the task of a seed's refit, for which no validation is left to pick a checkpoint on.
+
+    The exact policy gradient runs its whole course: its learning rate decays to 0, so it ends settled, and the
+    step that was best in the fit moves by chance. The others keep theirs to the end and may lose at it what they
+    had: they stop at the step that was best in the fit. Both as measured, docs/LEARNING.md.
+    """
+    task = member.task
+    is_settled = task.hyperparameters["algorithm"] == "policy_gradient"
+    n_steps = task.n_steps if is_settled else fitted.best_step
+    return MemberTask(replace(task, n_steps=n_steps), f"{member.progress_file}-refit")
 
 
 def read_progress(member: MemberTask) -> JSONDict | None:

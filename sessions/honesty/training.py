@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sessions.members import Member, MemberTask, fit_member, refit_member
+from sessions.members import Member, MemberTask, fit_member, refit_member, refit_task
 from sessions.model_stage import FIRST_FINAL_INDEX
 from sessions.overlay_choice import choose_overlay
 from sessions.rl.monitor import rank_value
@@ -92,7 +92,7 @@ def _train(
         *results, found_scores=(), n_trials=preset.n_trials, bars_per_year=room.bars_per_year
     )
     kept = found if record["chosen"] == FOUND else defaults
-    refits = [refit_member(task) for task, _ in kept]
+    refits = [refit_member(refit_task(task, member)) for task, member in kept]
     networks = tuple(member.network for member in refits if member.network is not None)
     if len(networks) < len(kept):
         return None

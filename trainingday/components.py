@@ -21,6 +21,7 @@ def badge(tone: str, word: str) -> SafeString:
     return format_html('<span class="badge badge-{}">{}</span>', tone, word)
 
 
+@lru_cache(maxsize=256)
 def nav_link(url: str, label: str, *, is_current: bool) -> SafeString:
     current = SafeString(' aria-current="page"' if is_current else "")
     return format_html('<li><a href="{}"{}>{}</a></li>', url, current, label)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.core.paginator import Page
 from django.template.context import Context
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -142,12 +144,19 @@ def compare_box(pk: Any, name: Any) -> SafeString:
     return components.compare_box(pk, name)
 
 
+@lru_cache(maxsize=256)
+def _address(name: str, urlconf: str, prefix: str) -> str:
+    try:
+        return reverse(name, urlconf)
+    except NoReverseMatch:
+        return ""
+
+
 @register.simple_tag(takes_context=True)
 def nav_link(context: Context, name: str, label: str) -> SafeString:
     """A link of the main navigation; nothing where the address does not exist."""
-    try:
-        url = reverse(name)
-    except NoReverseMatch:
+    url = _address(name, settings.ROOT_URLCONF, get_script_prefix())
+    if not url:
         return SafeString()
     path = context["request"].path if "request" in context else ""
     return components.nav_link(url, label, is_current=path == url if url == "/" else path.startswith(url))

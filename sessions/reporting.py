@@ -179,7 +179,7 @@ def _facts(session: TrainingSession, report: JSONDict) -> Table:
 def _settings(record: JSONDict) -> str:
     return (
         f"best of {record['n_trials']} trials: {number(record['found_sharpe'])}, defaults of {record['algorithm']}: "
-        f"{number(record['default_sharpe'])}, p-value {number(record['p_value'], 4)} of {number(record['level'], 4)} "
+        f"{number(record['default_sharpe'])}, p-value {number(record['p_value'], 4)} of {number(record['level'])} "
         f"needed; taken: {record['chosen']}"
     )
 

@@ -177,7 +177,7 @@ def _models(
     curve = [{"step": 1000 * i, "validation_sharpe": float(rng.normal(0.3, 0.2))} for i in range(10)]
     stages = {"passed": "retired", "not_proven": "rejected"}
     choice = {
-        "chosen": "defaults", "algorithm": "policy_gradient", "n_trials": 20, "level": 0.0025, "n_bars": 600,
+        "chosen": "defaults", "algorithm": "policy_gradient", "n_trials": 20, "level": 0.05, "n_bars": 600,
         "found_sharpe": 0.61, "found_scores": [0.5, 0.6, 0.7], "default_sharpe": 0.48, "difference": 0.13,
         "p_value": 0.21,
         "reason": "The best of 20 trials is not better than the default settings beyond chance, so these stay.",

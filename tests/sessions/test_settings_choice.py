@@ -39,34 +39,23 @@ def choose(found: BacktestResult | None, defaults: BacktestResult | None, n_tria
     )
 
 
-def test_the_best_of_twenty_that_are_no_better_seldom_replaces_the_defaults() -> None:
-    """Twenty random paths stand for twenty trials: the best on validation is handed in, as a search does."""
+def test_settings_that_are_no_better_replace_the_defaults_in_about_one_of_20_markets() -> None:
     replaced = 0
-    for seed in range(100):
+    for seed in range(200):
         rng = np.random.default_rng(seed)
-        tried = [backtest(random_positions(rng), seed) for _ in range(20)]
-        best = max(tried, key=lambda result: result.metrics.sharpe_ratio or 0.0)
-        replaced += choose(best, backtest(random_positions(rng), seed))["chosen"] == FOUND
-    assert replaced <= 11  # more has a chance of 0.4 % where the true share is 5 %
+        found, defaults = (backtest(random_positions(rng), seed) for _ in range(2))
+        replaced += choose(found, defaults)["chosen"] == FOUND
+    assert 2 <= replaced <= 19  # each bound is left with a chance of 1 % where the true share is 5 %
 
 
 def test_what_is_better_beyond_chance_replaces_them() -> None:
     record = choose(backtest(knowing(3, 0.5), 3), backtest(knowing(3, 0.1), 3))
     assert record["chosen"] == FOUND and record["difference"] > 0
-    assert record["p_value"] <= record["level"] == LEVEL / 20
+    assert record["p_value"] <= record["level"] == LEVEL
     # The paired difference divides by the population deviation, the ratios by the sample one.
     gap = record["found_sharpe"] - record["default_sharpe"]
     assert record["difference"] == pytest.approx(gap, rel=1e-3)
-    assert "as the best of 20 trials" in record["reason"] and record["found_scores"] == [0.5, None]
-
-
-def test_the_level_is_shared_by_all_trials() -> None:
-    defaults = backtest(np.zeros(N_BARS), 6)
-    tried = (backtest(random_positions(np.random.default_rng(seed)), 6) for seed in range(100))
-    found = next(one for one in tried if 0.001 < choose(one, defaults)["p_value"] < LEVEL)
-    n_trials = int(LEVEL / choose(found, defaults)["p_value"])
-    assert choose(found, defaults, n_trials)["chosen"] == FOUND
-    assert choose(found, defaults, n_trials + 1)["chosen"] == DEFAULTS
+    assert "The best of 20 trials is better" in record["reason"] and record["found_scores"] == [0.5, None]
 
 
 def test_defaults_that_stay_flat_are_compared_too() -> None:

@@ -20,7 +20,7 @@ from trainingday.backtest.result import BacktestResult, Metrics
 from trainingday.bars import Bars
 from trainingday.compute.bundles import save_bundle
 from trainingday.compute.dask_pool import BundleSource
-from trainingday.compute.libraries import library_versions
+from trainingday.compute.versions import code_versions
 from trainingday.markets.models import Dataset, Market, TestWindow
 from trainingday.markets.queries import query_bars
 from trainingday.markets.splits import Split, plan_split
@@ -124,7 +124,7 @@ def environment() -> JSONDict:
         "processor": _processor(),
         "cpu_count": os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS", ""),
-        **library_versions(),
+        **code_versions(),
     }
 
 

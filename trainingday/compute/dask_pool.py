@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from trainingday.compute.bundles import save_bundle
-from trainingday.compute.libraries import library_versions
+from trainingday.compute.versions import code_versions
 from trainingday.exceptions import InvalidArgument, TrainingDayError
 from trainingday.markets.storage import local_bars
 
@@ -78,7 +78,7 @@ class DaskPool(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         (task,) = args
-        return self._pool.submit(evaluate_here, function, task, self._source, library_versions())
+        return self._pool.submit(evaluate_here, function, task, self._source, code_versions())
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._pool.shutdown(wait=wait)
@@ -118,9 +118,9 @@ def evaluate_here(
     Raises
     ------
     InvalidArgument
-        If the worker's libraries are not the run's: its result might differ.
+        If the worker's code or libraries are not the run's: its result might differ.
     """
-    here = library_versions()
+    here = code_versions()
     for name, wanted in versions.items():
         if here[name] != wanted:
             raise InvalidArgument(f"a worker's {name} should be {wanted}, as the run's, is {here[name]}")

@@ -13,7 +13,7 @@ from trainingday.compute import dask_pool
 from trainingday.compute.bundles import load_bundle
 from trainingday.compute.dask_pool import BundleSource, evaluate_here, scheduler_of
 from trainingday.compute.executor import WorkersDied, open_executor
-from trainingday.compute.libraries import library_versions
+from trainingday.compute.versions import code_versions
 from trainingday.exceptions import InvalidArgument
 from trainingday.markets.models import Dataset
 
@@ -35,12 +35,13 @@ def n_bars_of(task: Echo) -> int:
 def test_a_worker_cuts_the_bars_before_the_test_window(db: None) -> None:
     make_market(gaussian_bars(2000, seed=8))
     source = BundleSource(Dataset.objects.get().sha256, 1700)
-    assert evaluate_here(n_bars_of, Echo(), source, library_versions()) == 1700
+    assert evaluate_here(n_bars_of, Echo(), source, code_versions()) == 1700
 
 
-def test_a_worker_with_other_libraries_is_refused() -> None:
-    versions = library_versions() | {"torch": "0.1"}
-    with pytest.raises(InvalidArgument, match=r"a worker's torch should be 0\.1, as the run's, is"):
+@pytest.mark.parametrize("name", ["torch", "training-day"])
+def test_a_worker_with_another_library_or_other_code_is_refused(name: str) -> None:
+    versions = code_versions() | {name: "0.1"}
+    with pytest.raises(InvalidArgument, match=rf"a worker's {name} should be 0\.1, as the run's, is"):
         evaluate_here(n_bars_of, Echo(), SOURCE, versions)
 
 

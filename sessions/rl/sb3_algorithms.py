@@ -10,6 +10,7 @@ import torch
 from stable_baselines3 import A2C, DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from torch import nn
 
 from sessions.rl.dqn import CompiledDQN
@@ -88,7 +89,9 @@ def build(market: MarketData, hyperparameters: Hyperparameters, seed: int) -> Ba
     """Return the SB3 algorithm over its batched environment."""
     n_envs, builder = _BUILDERS[hyperparameters.algorithm]
     env = TradingVecEnv(market, n_envs, seed=seed, episode_length=hyperparameters.episode_length)
-    return builder(env, hyperparameters, seed)
+    model = builder(env, hyperparameters, seed)
+    model.set_logger(Logger(None, []))  # SB3's own makes a folder of each training in the temporary one
+    return model
 
 
 def policy_layers(model: BaseAlgorithm) -> list[nn.Linear]:

@@ -20,6 +20,7 @@ WEB = "one transaction of one request or command: after a crash all of it is the
 SAVEPOINT = "a savepoint inside another boundary's transaction"
 ELSEWHERE = {
     "sessions/backup.py::_snapshot": "a read-only transaction; the archive is linked to its name when whole",
+    "sessions/final_training.py::_tell_curve": "an event while a training is at work; in line nobody waits beside it",
     "sessions/members.py::_writer.write": "progress of a training, in scratch: read by the same attempt only",
     "sessions/replay.py::execute": "its second boundary records different bits, which a crash does not make",
     "sessions/restore.py::_bring": "files before the one transaction of rows: without them the sweeper's",

@@ -1,6 +1,8 @@
 """Every algorithm: it learns, it repeats, it stops when told, and it says when it broke."""
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +60,15 @@ def test_the_same_seed_gives_the_same_weights(algorithm: str) -> None:
     hashes = {_train(bars, settings, seed=7).weights_hash for _ in range(2)}
     assert len(hashes) == 1
     assert _train(bars, settings, seed=8).weights_hash not in hashes
+
+
+@each_algorithm
+def test_a_training_leaves_nothing_in_the_temporary_folder(
+    algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _train(easy_bars(3), short(algorithm, n_steps=TINY[algorithm]))
+    assert list(tmp_path.iterdir()) == []
 
 
 @each_algorithm

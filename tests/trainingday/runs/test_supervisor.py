@@ -62,6 +62,11 @@ def supervise_in_thread(scan: PatternScan) -> threading.Thread:
     return thread
 
 
+def children_with(argument: str) -> list[psutil.Process]:
+    """Return this process's children that were started with an argument; other tests may have left some of theirs."""
+    return [child for child in psutil.Process().children() if argument in child.cmdline()]
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -90,7 +95,7 @@ def test_delivered_twice_it_runs_once(scan: PatternScan) -> None:
 def test_a_killed_child_is_followed_by_another_attempt_with_the_same_result(scan: PatternScan) -> None:
     thread = supervise_in_thread(scan)
     wait_for(lambda: RunEvent.objects.filter(kind="attempt").exists())
-    child = next(p for p in psutil.Process().children() if "trainingday.runs.child" in p.cmdline())
+    (child,) = children_with("trainingday.runs.child")
     os.kill(child.pid, signal.SIGKILL)
     thread.join()
     scan.refresh_from_db()
@@ -141,8 +146,8 @@ def test_a_killed_child_whose_exit_code_another_took_is_followed_by_another_atte
     """Whoever waits for a process first gets its exit code; `Popen` then says 0."""
     start_code(SLEEPER)
     thread = supervise_in_thread(scan)
-    wait_for(lambda: len(psutil.Process().children()) == 1)
-    child = psutil.Process().children()[0]
+    wait_for(lambda: len(children_with(SLEEPER)) == 1)
+    (child,) = children_with(SLEEPER)
     child.kill()
     child.wait(10)
     thread.join(30)
@@ -250,8 +255,8 @@ def test_a_child_dies_with_its_supervisor(scan: PatternScan) -> None:
 def test_a_child_is_nice_and_computes_on_one_thread(scan: PatternScan) -> None:
     thread = supervise_in_thread(scan)
     nice = min(19, psutil.Process().nice() + NICE)
-    wait_for(lambda: [child.nice() for child in psutil.Process().children()] == [nice])
-    child = psutil.Process().children()[0]
+    wait_for(lambda: [child.nice() for child in children_with("trainingday.runs.child")] == [nice])
+    (child,) = children_with("trainingday.runs.child")
     if (session := Path(f"/proc/{child.pid}/autogroup")).exists():
         wait_for(lambda: session.read_text().endswith(f"nice {NICE}\n"))
     environment = child.environ()

@@ -14,7 +14,7 @@ from sessions.rl.errors import TrainingDiverged
 from sessions.rl.hyperparameters import default_hyperparameters
 from sessions.rl.monitor import rank_value
 from sessions.rl.search import trial_seed
-from sessions.settings_choice import FOUND, choose_settings, default_settings
+from sessions.settings_choice import DEFAULTS, FOUND, choose_settings, default_settings
 from sessions.warm_start import WARM, Origin, settle, warm_origin
 from trainingday.backtest.overlay_records import Known
 from trainingday.compute.executor import TaskExecutor
@@ -105,11 +105,11 @@ def fit_candidate(day: Day, executor: TaskExecutor, hyperparameters: JSONDict, s
             "warm start": _warm_tasks(day, origin, folder),
         }
         found, defaults, warm = _fit_groups(day, executor, groups, fit_span)
-        settings = _settle_settings(day, found, defaults)
-        if settings["chosen"] == FOUND:
-            kept = _able(found, size)
-        else:
-            kept, hyperparameters = _able(defaults, size), default_settings()
+        sides = {FOUND: _able(found, size), DEFAULTS: _able(defaults, size)}
+        settings = _settle_settings(day, sides, [member for _, member in found])
+        kept = sides[settings["chosen"]]
+        if settings["chosen"] == DEFAULTS:
+            hyperparameters = default_settings()
         record: JSONDict = {}
         if origin is not None:
             continued = _able(warm, size)
@@ -145,17 +145,20 @@ def _able(fitted: Sequence[Trained], size: int) -> list[Trained]:
     return [pair for pair in ranked if pair[1].network][:size]
 
 
-def _settle_settings(day: Day, found: Sequence[Trained], defaults: Sequence[Trained]) -> JSONDict:
-    size = day.preset.ensemble_size
-    sides = [_able(side, size) for side in (found, defaults)]
-    if not any(sides):
-        raise TrainingDiverged(f"every final training diverged; the last: {found[-1][1].reason}")
-    one, other = [
-        day.on_validation(_ensemble(side).positions_on(day.seen)) if side else None for side in sides
-    ]
-    scores = [member.score for _, member in found]
+def _settle_settings(day: Day, sides: dict[str, list[Trained]], found: Sequence[Member]) -> JSONDict:
+    """Return which of the two ensembles becomes the candidate; `found` are all seeds of the best trial's settings."""
+    if not any(sides.values()):
+        raise TrainingDiverged(f"every final training diverged; the last: {found[-1].reason}")
+    results = {
+        name: day.on_validation(_ensemble(side).positions_on(day.seen)) if side else None
+        for name, side in sides.items()
+    }
     return choose_settings(
-        one, other, found_scores=scores, n_trials=day.n_trials, bars_per_year=day.bars_per_year
+        results[FOUND],
+        results[DEFAULTS],
+        found_scores=[member.score for member in found],
+        n_trials=day.n_trials,
+        bars_per_year=day.bars_per_year,
     )
 
 
@@ -180,7 +183,7 @@ def _scratch_tasks(
     day: Day, hyperparameters: JSONDict, steps_factor: float, folder: str, name: str
 ) -> list[MemberTask]:
     """Return trainings from scratch; their settings' steps are `steps_factor` times their algorithm's default."""
-    n_steps = round(hyperparameters["n_steps"] * day.preset.final_steps_factor / steps_factor)
+    n_steps = day.preset.final_steps(hyperparameters["n_steps"], steps_factor)
     return [
         MemberTask(day.task(hyperparameters, seed, n_steps=n_steps), str(Path(folder, f"{name}-{seed}")))
         for seed in _seeds(day)

@@ -38,7 +38,7 @@ class Origin:
     def n_steps(self, day: Day) -> int:
         """Return the steps of each member: what its algorithm's defaults would be given from scratch."""
         plain = default_hyperparameters(self.version.algorithm)
-        return round(plain.n_steps * day.preset.final_steps_factor)
+        return day.preset.final_steps(plain.n_steps)
 
     def network(self, index: int) -> PolicyNetwork:
         return self.networks[index % len(self.networks)]

@@ -73,18 +73,11 @@ def _batch(
 def _train(
     room: ExamRoom, seed: int, bundle: str, preset: Preset, best: TrialRecord, folder: Path
 ) -> TradedModel | None:
-    n_steps = round(best.hyperparameters["n_steps"] * preset.final_steps_factor / preset.steps_factor)
-    plain = default_settings()
-    found = _fit(room, seed, bundle, preset, dict(best.hyperparameters), n_steps, folder / "found")
-    defaults = _fit(
-        room,
-        seed,
-        bundle,
-        preset,
-        plain,
-        round(plain["n_steps"] * preset.final_steps_factor),
-        folder / "default",
-    )
+    settings, plain = dict(best.hyperparameters), default_settings()
+    n_steps = preset.final_steps(settings["n_steps"], preset.steps_factor)
+    found = _fit(room, seed, bundle, preset, settings, n_steps, folder / "found")
+    n_steps = preset.final_steps(plain["n_steps"])
+    defaults = _fit(room, seed, bundle, preset, plain, n_steps, folder / "default")
     if not found and not defaults:
         return None
     results = [_on_validation(room, side) if side else None for side in (found, defaults)]

@@ -42,6 +42,10 @@ class Preset:
     budget_seconds: float
     meaning: str
 
+    def final_steps(self, n_steps: int, steps_factor: float = 1.0) -> int:
+        """Return the steps of a final training whose settings hold `steps_factor` times their algorithm's default."""
+        return round(n_steps * self.final_steps_factor / steps_factor)
+
 
 PRESETS: Final = {
     "quick": Preset("quick", 20, 4, 0.25, 3, 1.0, 3, 60.0, "A report in about a minute"),

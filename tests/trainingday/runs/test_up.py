@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -96,6 +98,46 @@ def test_no_other_heartbeat_restarts_a_cluster(
     before = pids(clusters)
     Command()._restart_ill(clusters)
     assert restarted(clusters, before) == []
+
+
+SLOW_TO_LEAVE = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit(0)))
+time.sleep(600)
+"""
+UP = f"""
+import sys, django
+django.setup()
+from trainingday.runs.management.commands import up
+start = up.Service.start
+def start_another(service):
+    service.command = [sys.executable, "-S", "-c", {SLOW_TO_LEAVE!r}]
+    start(service)
+up.Service.start = start_another
+up.Command().handle(host="127.0.0.1", port=1, no_web=False)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_whoever_stops_it_twice_leaves_no_child_behind(number: signal.Signals) -> None:
+    process = subprocess.Popen([sys.executable, "-c", UP], stdout=subprocess.PIPE)
+    children: list[psutil.Process] = []
+    try:
+        assert process.stdout is not None and b"Training Day is at" in process.stdout.readline()
+        children = psutil.Process(process.pid).children()
+        assert len(children) == 3
+        psutil.wait_procs(children, timeout=0.5)  # let them set up how they leave
+        process.send_signal(number)
+        psutil.wait_procs(children, timeout=0.5)
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        _, left = psutil.wait_procs(children, timeout=1)
+        assert not left
+    finally:
+        process.kill()
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
 
 
 def test_the_waits_add_up_to_what_is_promised() -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
@@ -19,6 +19,7 @@ from trainingday.runs.queries import worker_health
 
 SECONDS_BETWEEN_REAPS = 15
 START_GRACE_SECONDS = 180
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass
@@ -48,6 +49,13 @@ class Service:
             self.process.wait()
 
 
+def _leave(*_: object) -> NoReturn:
+    """Exit; a second signal, such as another Ctrl-C, must not leave children behind that nobody stops."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(0)
+
+
 class Command(BaseCommand):
     help = "Serve the pages and run the workers, on this machine."
 
@@ -63,7 +71,8 @@ class Command(BaseCommand):
         ]
         if not options["no_web"]:
             services_.append(self._web(options["host"], options["port"]))
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        for number in STOP_SIGNALS:
+            signal.signal(number, _leave)
         for service in services_:
             service.start()
         if not options["no_web"]:
@@ -72,8 +81,6 @@ class Command(BaseCommand):
             )
         try:
             self._keep_alive(services_)
-        except KeyboardInterrupt:
-            pass
         finally:
             for service in services_:
                 service.stop()
